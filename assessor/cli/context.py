@@ -1,0 +1,98 @@
+"""What every command needs: the course, its database, and how to print."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from assessor.errors import AssessorError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from assessor.course import Course
+    from assessor.database import Database
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+names_argument = click.argument("names", nargs=-1, metavar="[ASSIGNMENT]...")
+
+
+def course_root(ctx: click.Context) -> Path:
+    """The course directory: --course, or the nearest one upwards."""
+    given: str | None = ctx.find_root().obj
+    if given is not None:
+        return Path(given).resolve()
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "course.toml").is_file():
+            return folder
+    raise AssessorError(f"{here}: no course.toml here or above; use --course DIR, or make a course with `assessor init`")
+
+
+def open_course(ctx: click.Context) -> Course:
+    """The course, validated."""
+    from assessor.course import load_course
+
+    return load_course(course_root(ctx))
+
+
+def open_both(ctx: click.Context) -> tuple[Course, Database]:
+    """The course and its database, made or upgraded where need be."""
+    from assessor.database import open_database
+
+    course = open_course(ctx)
+    return course, open_database(course.database_url or course.root, create=True)
+
+
+def whoami() -> str:
+    """The name that marks and extensions are signed with: the login name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def print_json(value: object) -> None:
+    """Prints a value, dataclasses included, as one JSON document."""
+    click.echo(json.dumps(value, default=_plain, ensure_ascii=False))
+
+
+def _plain(value: object) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    return str(value)
+
+
+def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Prints a table; text is shown as it is, never read as markup."""
+    from rich.console import Console
+    from rich.text import Text
+
+    table: Table = make_table(title, columns)
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(printable(str(cell))) for cell in row))
+    Console().print(table)
+
+
+def make_table(title: str, columns: Iterable[str]) -> Table:
+    """An empty table in the house style."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def printable(text: str) -> str:
+    """Text from strangers without the control characters that could drive a terminal."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

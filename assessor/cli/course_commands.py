@@ -1,0 +1,100 @@
+"""Commands that make and check a course: init, adopt, validate, release, roster, status."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from assessor.cli.context import json_option, names_argument, open_both, open_course, print_json, print_table
+
+
+@click.command()
+@click.argument("target", type=click.Path(path_type=Path))
+def init(target: Path) -> None:
+    """Lay a copy of the reference course in the empty directory TARGET."""
+    from assessor.workflow.init import init_course
+
+    init_course(target)
+    click.echo(f"{target}: a course of your own; start with {target}/course.toml, check it with `assessor validate`")
+
+
+@click.command()
+@click.argument("target", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def adopt(target: Path) -> None:
+    """Make a course of an existing nbgrader course directory, changing nothing that is in it."""
+    from assessor.workflow.adopt import adopt_course
+
+    adopted = adopt_course(target)
+    print_table(f"adopted {target}", ["new file"], [[path] for path in adopted.written])
+    click.echo("read course.toml (term_start, weights, dates), then run `assessor validate`")
+
+
+@click.command()
+@names_argument
+@json_option
+@click.pass_context
+def validate(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
+    """Check course.toml, notebooks and hidden tests; with ASSIGNMENTs, only those."""
+    from assessor.workflow.validate import validate as check
+
+    findings = check(open_course(ctx), names)
+    if as_json:
+        print_json(findings)
+    elif findings:
+        print_table("validate", ["", "file", "place", "what"], [[f.level, f.file, f.place, f.text] for f in findings])
+    else:
+        click.echo("all good")
+    if any(finding.level == "error" for finding in findings):
+        sys.exit(1)
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="ASSIGNMENT...")
+@click.pass_context
+def release(ctx: click.Context, names: tuple[str, ...]) -> None:
+    """Make the student version of each ASSIGNMENT: release/NAME/ and release/NAME.zip.
+
+    Refuses when a solution or a hidden test would leak.
+    """
+    from assessor.workflow.release import release as make_release
+
+    course = open_course(ctx)
+    for name in names:
+        released = make_release(course, name)
+        click.echo(f"{name}: {released.archive}")
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--encoding", help="The file's encoding, where it is not UTF-8 or UTF-16.")
+@click.pass_context
+def roster(ctx: click.Context, file: Path, encoding: str | None) -> None:
+    """Import the class list: a CSV with the columns id, name, email and, if you like, marking_id."""
+    from assessor.workflow.roster import import_roster
+
+    _, database = open_both(ctx)
+    done = import_roster(database, file, encoding=encoding)
+    click.echo(f"{file}: {done.added} new, {done.updated} changed, {done.unchanged} as before")
+
+
+@click.command()
+@json_option
+@click.pass_context
+def status(ctx: click.Context, as_json: bool) -> None:
+    """How far each assignment is: handed in, queued, graded, in review."""
+    from assessor.workflow.status import status as look
+
+    report = look(*open_both(ctx))
+    if as_json:
+        print_json(report)
+        return
+    columns = ["assignment", "due", "students", "handed in", "queued", "running", "marked", "review", "manual to do"]
+    rows = [[getattr(row, name) for name in row.COLUMNS] for row in report.rows]
+    print_table(f"{report.course}: {report.students} students", columns, rows)
+    if report.reviews:
+        print_table("in review", ["student", "assignment", "attempt", "why"], [r.cells for r in report.reviews])
+
+
+COMMANDS = (init, adopt, validate, release, roster, status)

@@ -1,0 +1,117 @@
+"""Commands that bring in marks and show them: quiz, project, mark, extend, marksheet, feedback."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from assessor.cli.context import json_option, names_argument, open_both, print_json, whoami
+
+results_file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+
+
+@click.group()
+def quiz() -> None:
+    """Quizzes."""
+
+
+@quiz.command("import")
+@click.argument("name")
+@results_file
+@click.pass_context
+def quiz_import(ctx: click.Context, name: str, file: Path) -> None:
+    """Import the results of quiz NAME: a CSV with the columns student, score and, if you like, out_of, attempt."""
+    from assessor.workflow.quiz_import import import_quiz
+
+    done = import_quiz(*open_both(ctx), name, file, author=whoami(), now=datetime.now(UTC))
+    click.echo(f"{file}: {done.new} new marks, {done.unchanged} as before")
+
+
+@click.group()
+def project() -> None:
+    """The group project."""
+
+
+@project.command("import")
+@results_file
+@click.option("--name", default="project", show_default=True, help="The project's name in course.toml.")
+@click.pass_context
+def project_import(ctx: click.Context, file: Path, name: str) -> None:
+    """Import team marks: a CSV with the columns team, student, mark and, if you like, share (percent)."""
+    from assessor.workflow.project_import import import_project
+
+    done = import_project(*open_both(ctx), name, file, author=whoami(), now=datetime.now(UTC))
+    click.echo(f"{file}: {done.new} new marks, {done.unchanged} as before")
+
+
+@click.command()
+@click.argument("student")
+@click.argument("assignment")
+@click.argument("points")
+@click.option("--item", default="automatic", show_default=True, help="Which part: an item of assignment.toml.")
+@click.option("--reason", required=True, help="Why; the board reads it.")
+@click.pass_context
+def mark(ctx: click.Context, student: str, assignment: str, points: str, item: str, reason: str) -> None:
+    """Give STUDENT a mark by hand. Earlier marks stay on record; the newest counts."""
+    from assessor.workflow.mark import add_mark
+
+    course, database = open_both(ctx)
+    done = add_mark(
+        course, database, student, assignment, item, points, author=whoami(), reason=reason, now=datetime.now(UTC)
+    )
+    click.echo(f"{student}, {assignment}, {item}: {done.points} of {done.out_of}")
+
+
+@click.command()
+@click.argument("student")
+@click.argument("assignment")
+@click.argument("until")
+@click.option("--reason", required=True, help="Why; kept in confidence, never on a mark sheet.")
+@click.pass_context
+def extend(ctx: click.Context, student: str, assignment: str, until: str, reason: str) -> None:
+    """Give STUDENT until UNTIL: '+3 days', 'week 11 Monday 16:00' or 2027-05-10T16:00:00+01:00."""
+    from assessor.workflow.extend import add_extension
+
+    course, database = open_both(ctx)
+    done = add_extension(
+        course, database, student, assignment, until, author=whoami(), reason=reason, now=datetime.now(UTC)
+    )
+    click.echo(f"{student}, {assignment}: extended to {done.until.astimezone(course.time_zone):%a %d %b %Y %H:%M %Z}")
+    if done.note:
+        click.echo(done.note)
+
+
+@click.command()
+@click.option("--anonymous", is_flag=True, help="Marking ids, no names.")
+@json_option
+@click.pass_context
+def marksheet(ctx: click.Context, anonymous: bool, as_json: bool) -> None:
+    """Write the mark sheet: XLSX with live formulas, CSV and HTML, into reports/."""
+    from assessor.workflow.marksheet import marksheet as write
+
+    written = write(*open_both(ctx), anonymous=anonymous, now=datetime.now(UTC))
+    if as_json:
+        print_json(written)
+        return
+    for path in written.paths:
+        click.echo(path)
+
+
+@click.command()
+@names_argument
+@click.option("--student", "students", multiple=True, help="Only this student; may be repeated.")
+@click.pass_context
+def feedback(ctx: click.Context, names: tuple[str, ...], students: tuple[str, ...]) -> None:
+    """Write a feedback page for each student (of each ASSIGNMENT), into feedback/."""
+    from assessor.workflow.feedback import feedback as write
+
+    course, database = open_both(ctx)
+    pages = 0
+    for name in names or [None]:
+        pages += len(write(course, database, name, students or None, now=datetime.now(UTC)).paths)
+    click.echo(f"{pages} pages in {course.root / 'feedback'}")
+
+
+COMMANDS = (quiz, project, mark, extend, marksheet, feedback)

@@ -1,0 +1,82 @@
+"""Commands for students and for taking in what they hand in: submit, receipt, collect."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from assessor.cli.context import course_root, json_option, open_both, open_course, print_json, print_table, whoami
+
+
+@click.command()
+@click.argument("assignment")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="NOTEBOOK [FILE]...")
+@click.option("--student", help="Whose hand-in it is (default: the login name).")
+@click.option("--receipt", "receipt_file", type=click.Path(path_type=Path), help="Where to write the receipt.")
+@click.pass_context
+def submit(
+    ctx: click.Context, assignment: str, files: tuple[Path, ...], student: str | None, receipt_file: Path | None
+) -> None:
+    """Hand in a notebook and what belongs to it; prints and writes a signed receipt."""
+    from assessor.workflow.receipts import write_receipt
+    from assessor.workflow.submit import submit as hand_in
+
+    receipt = hand_in(open_course(ctx), assignment, student or whoami(), files, now=datetime.now(UTC))
+    target = receipt_file or Path(f"receipt-{assignment}-{receipt.attempt}.json")
+    write_receipt(receipt, target)
+    click.echo(f"handed in: {assignment}, attempt {receipt.attempt}, {receipt.submitted_at:%Y-%m-%d %H:%M:%S} UTC")
+    for entry in receipt.files:
+        click.echo(f"  {entry.sha256}  {entry.name}")
+    click.echo(f"receipt: {target} (keep it: `assessor receipt verify {target}` proves it)")
+
+
+@click.group()
+def receipt() -> None:
+    """Receipts of hand-ins."""
+
+
+@receipt.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The course's public key.")
+@click.pass_context
+def verify(ctx: click.Context, file: Path, key: Path | None) -> None:
+    """Prove that FILE is a receipt that this course signed."""
+    from assessor.workflow.keys import course_public_key, read_public_key
+    from assessor.workflow.receipts import verify as check
+
+    found = check(file, read_public_key(key) if key else course_public_key(course_root(ctx)))
+    when = f"{found.submitted_at:%Y-%m-%d %H:%M:%S} UTC"
+    click.echo(f"valid: {found.student} handed in {found.assignment}, attempt {found.attempt}, on {when}")
+    for entry in found.files:
+        click.echo(f"  {entry.sha256}  {entry.name}")
+
+
+@click.command()
+@click.argument("assignment")
+@click.option("--from", "place", type=click.Path(exists=True, path_type=Path), help="A folder or an LMS zip.")
+@click.option("--pattern", help="How its files are named, such as '{student}_{ignore}_{file}'.")
+@click.option("--exchange", type=click.Path(exists=True, file_okay=False, path_type=Path), help="nbgrader's inbound.")
+@json_option
+@click.pass_context
+def collect(
+    ctx: click.Context, assignment: str, place: Path | None, pattern: str | None, exchange: Path | None, as_json: bool
+) -> None:
+    """Take in hand-ins: from the inbox, or --from a folder or zip, or from a nbgrader --exchange.
+
+    Every attempt is kept. One bad file never stops the rest; the report says why it was refused.
+    """
+    from assessor.workflow.collect import collect as take_in
+    from assessor.workflow.collect import find_source
+
+    source = find_source(place, pattern, exchange)
+    report = take_in(*open_both(ctx), assignment, source, now=datetime.now(UTC))
+    if as_json:
+        print_json(report)
+        return
+    rows = [[r.student, r.attempt or "", r.status, "late" if r.late else "", r.note] for r in report.rows]
+    print_table(f"collect {assignment}", ["student", "attempt", "status", "late", "note"], rows)
+
+
+COMMANDS = (submit, receipt, collect)

@@ -1,0 +1,5 @@
+"""The course's database: tables, transactions, the job queue, queries. SQLite by default, PostgreSQL by URL."""
+
+from assessor.database.engine import Database, open_database
+
+__all__ = ["Database", "open_database"]

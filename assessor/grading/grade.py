@@ -1,0 +1,188 @@
+"""Grades one submission: re-base, run in a sandbox, test from outside, return the evidence.
+
+A worker calls `grade` with a `Bundle` and nothing else. The notebook runs once, cell after cell; that run is the
+record. The hidden tests then call into the same live kernel. Where the kernel ended (a crash, a limit), it is opened
+again and the cells that worked are run again, so that what was right still earns its marks; where a hidden test ends
+it, that test is lost and the rest goes on in a new kernel. Both together happen at most `MAX_REOPENED` times.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from assessor.errors import GraderFault
+from assessor.grading.incell import in_kernel_results
+from assessor.grading.plugin import run_tests
+from assessor.grading.results import Bundle, Grading, TestResult
+from assessor.grading.seeds import sub_seed
+from assessor.notebooks.rebase import Rebased, rebase
+from gpu_runner.channel import Channel
+from gpu_runner.errors import KernelDied
+from gpu_runner.execution import CellStatus, Execution, Outcome
+from gpu_runner.notebook import Kernel, open_kernel
+
+MAX_REOPENED = 3
+_FATAL = (CellStatus.TIMED_OUT, CellStatus.KILLED)
+
+
+def grade(bundle: Bundle) -> Grading:
+    """Grades a submission. Whatever the student's files and code do is in the result.
+
+    Raises:
+        RunnerError: ours; no sandbox, no kernel.
+        GraderFault: ours; the hidden tests, the reference or the source are broken.
+    """
+    sources = _sources(bundle)
+    rebased = {name: rebase(bundle.notebooks.get(name, b""), source) for name, source in sources.items()}
+    with ExitStack() as stack:
+        runs = {name: stack.enter_context(_running(bundle, name, rebased[name])) for name in sources}
+        if any(bundle.grader.glob("test_*.py")):
+            first = next(iter(runs))
+            tests = run_tests(bundle.grader, lambda name: _run_of(runs, name or first).connect(), seed=bundle.seed)
+        else:
+            tests = _in_kernel(runs, sources)
+        return Grading(
+            submission_id=bundle.submission_id,
+            execution=_merged([run.execution for run in runs.values()], list(runs)),
+            tests=tests,
+            changes=tuple(_labelled(name, line, sources) for name in sources for line in rebased[name].changes),
+            note="; ".join(_labelled(name, note, sources) for name, run in runs.items() for note in run.notes),
+        )
+
+
+class _Run:
+    """One notebook of a submission: its record, its kernel, and the kernels after that."""
+
+    def __init__(self, bundle: Bundle, name: str, notebook: NotebookNode) -> None:
+        self._bundle, self._notebook = bundle, notebook
+        self._seed = sub_seed(bundle.seed, "kernel", name) % 2**32
+        self._stack = ExitStack()
+        self._kernel: Kernel | None = None
+        self._channel: Channel | None = None
+        self._reopened = 0
+        self._last_reason = ""
+        self.notes: list[str] = []
+        self.execution = self._open()
+
+    def _open(self) -> Execution:
+        """A fresh kernel that has run the notebook."""
+        self.close()
+        data = self._bundle.source / "data"
+        self._kernel = self._stack.enter_context(
+            open_kernel(
+                self._bundle.limits,
+                files=self._bundle.attachments,
+                public=data if data.is_dir() else None,
+                seed=self._seed,
+                backend=self._bundle.backend,
+                python=self._bundle.python,
+            )
+        )
+        execution: Execution = self._kernel.run(self._notebook)
+        if not self._kernel.alive:
+            self._last_reason = self._kernel.death_reason or execution.outcome.value
+            self._leave_out(execution)
+        return execution
+
+    def _leave_out(self, execution: Execution) -> None:
+        """Empties the cells that ended the kernel, for the next one."""
+        notebook = deepcopy(self._notebook)
+        fatal = [cell for cell in execution.cells if cell.status in _FATAL]
+        for cell in fatal:
+            notebook.cells[cell.index].source = ""
+        if not fatal:  # it ended between cells: running the same again would end the same
+            self._reopened = MAX_REOPENED
+            return
+        self._notebook = notebook
+        places = ", ".join(str(cell.index + 1) for cell in fatal)
+        self.notes.append(f"cell {places}: {self._last_reason}; the tests ran without it")
+
+    def connect(self) -> Channel:
+        """A channel to a kernel that lives.
+
+        Raises:
+            KernelDied: the student's; it was opened again often enough.
+        """
+        while self._channel is None or self._channel.broken:
+            if self._channel is not None:
+                self._last_reason = self._channel.broken
+            if self._channel is not None or self._kernel is None or not self._kernel.alive:
+                if self._reopened >= MAX_REOPENED:
+                    raise KernelDied(self._last_reason)
+                self._reopened += 1
+                self._channel = None
+                self._open()
+            if self._kernel is not None and self._kernel.alive:
+                self._channel = _served(self._kernel)
+        return self._channel
+
+    def close(self) -> None:
+        """Ends the kernel."""
+        self._kernel = None
+        self._stack.close()
+
+
+def _served(kernel: Kernel) -> Channel:
+    """The kernel's channel; what its process tree computes is what counts against a test's time."""
+    channel = kernel.serve()
+    channel.cpu_clock = lambda: float(kernel.usage().cpu_seconds)
+    return channel
+
+
+@contextmanager
+def _running(bundle: Bundle, name: str, rebased: Rebased) -> Iterator[_Run]:
+    run = _Run(bundle, name, rebased.notebook)
+    try:
+        yield run
+    finally:
+        run.close()
+
+
+def _run_of(runs: dict[str, _Run], name: str) -> _Run:
+    if name not in runs:
+        raise GraderFault(f"notebook({name!r}): the assignment has {', '.join(runs)}")
+    return runs[name]
+
+
+def _sources(bundle: Bundle) -> dict[str, NotebookNode]:
+    """The assignment's source notebooks, in the order of assignment.toml."""
+    settings = bundle.source / "assignment.toml"
+    names: list[Any] = tomllib.loads(settings.read_text("utf-8")).get("notebooks", []) if settings.exists() else []
+    names = names or sorted(path.name for path in bundle.source.glob("*.ipynb"))
+    if not names:
+        raise GraderFault(f"{bundle.source}: found no notebook; an assignment needs at least one")
+    return {str(name): nbformat.read(bundle.source / str(name), as_version=4) for name in names}
+
+
+def _in_kernel(runs: dict[str, _Run], sources: dict[str, NotebookNode]) -> tuple[TestResult, ...]:
+    results = []
+    for name, run in runs.items():
+        for result in in_kernel_results(run.execution, sources[name]):
+            label = result.name if len(runs) == 1 else f"{name}::{result.name}"
+            results.append(replace(result, name=label))
+    return tuple(results)
+
+
+def _merged(executions: list[Execution], names: list[str]) -> Execution:
+    """One record of several notebooks: the first that did not complete gives the outcome."""
+    first = executions[0]
+    if len(executions) == 1:
+        return first
+    outcome = next((one.outcome for one in executions if one.outcome is not Outcome.COMPLETED), Outcome.COMPLETED)
+    others = {
+        name: {"notebook": one.notebook, "outcome": one.outcome.value, "manifest": one.manifest}
+        for name, one in zip(names[1:], executions[1:], strict=True)
+    }
+    return replace(first, outcome=outcome, manifest={**first.manifest, "other_notebooks": others})
+
+
+def _labelled(name: str, line: str, sources: dict[str, NotebookNode]) -> str:
+    return line if len(sources) == 1 else f"{name}: {line}"

@@ -1,0 +1,167 @@
+"""Feedback pages for one student: one an assignment, and one for the module.
+
+What may be shown is decided by these types: they have no place for an expected value, a hidden input, a staff detail
+or another student, so that no template can print one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from markupsafe import Markup
+
+from assessor.grading.results import TestResult, Verdict
+from assessor.reports.pages import render
+
+VERDICTS: dict[Verdict, tuple[str, str]] = {
+    Verdict.PASSED: ("passed", "good"),
+    Verdict.FAILED: ("not right yet", "bad"),
+    Verdict.RAISED: ("raised an error", "bad"),
+    Verdict.MISSING: ("not found", "bad"),
+    Verdict.TIMED_OUT: ("out of time", "bad"),
+    Verdict.DIED: ("process ended", "bad"),
+    Verdict.BAD_REPLY: ("not a value", "bad"),
+    Verdict.REVIEW: ("with a marker", "wait"),
+}
+"""For each verdict what a student reads, and the class of its tag."""
+
+
+@dataclass(frozen=True)
+class TestLine:
+    """What a student reads of one hidden test."""
+
+    __test__ = False  # not a pytest class
+
+    title: str
+    verdict: Verdict
+    points: Decimal
+    out_of: Decimal
+    message: str = ""
+    hint: str = ""
+
+    @property
+    def words(self) -> str:
+        """The verdict in words."""
+        return VERDICTS[self.verdict][0]
+
+    @property
+    def tag(self) -> str:
+        """The class of the verdict's tag."""
+        return VERDICTS[self.verdict][1]
+
+
+def test_line(result: TestResult) -> TestLine:
+    """The part of a test's result that its student may read. A test that passed needs no message and no hint."""
+    passed = result.verdict is Verdict.PASSED
+    return TestLine(
+        title=result.title or result.name,
+        verdict=result.verdict,
+        points=result.points,
+        out_of=result.out_of,
+        message="" if passed or result.verdict is Verdict.REVIEW else result.message,
+        hint="" if passed or result.verdict is Verdict.REVIEW else result.hint,
+    )
+
+
+test_line.__test__ = False  # type: ignore[attr-defined]  # not a pytest function
+
+
+@dataclass(frozen=True)
+class ManualLine:
+    """One item that a person marked, with the reason that they gave. `points` is None until it is marked."""
+
+    item: str
+    points: Decimal | None
+    out_of: Decimal
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class NotebookView:
+    """An executed notebook as a sanitised fragment of HTML (`assessor.notebooks.render.to_fragment`)."""
+
+    name: str
+    fragment: Markup
+
+
+@dataclass(frozen=True)
+class AssignmentPage:
+    """One student's feedback on one assignment.
+
+    Attributes:
+        status: '' or why there is no mark, in a few words.
+        lateness: 'on time', or how late and what it cost.
+        working: the mark's arithmetic, a line a step.
+        changes: what re-basing did to the hand-in.
+        note: how the run ended, where that explains the mark.
+    """
+
+    course: str
+    assignment: str
+    student: str
+    attempt: int | None
+    submitted: str
+    lateness: str
+    status: str
+    points: Decimal | None
+    out_of: Decimal
+    percent: Decimal | None
+    working: tuple[str, ...] = ()
+    tests: tuple[TestLine, ...] = ()
+    manual: tuple[ManualLine, ...] = ()
+    changes: tuple[str, ...] = ()
+    note: str = ""
+    notebooks: tuple[NotebookView, ...] = ()
+    made: str = ""
+
+
+@dataclass(frozen=True)
+class ModuleLine:
+    """One assignment on a student's module page. `link` is the feedback page beside it, or ''."""
+
+    title: str
+    due: str
+    points: Decimal | None
+    out_of: Decimal
+    percent: Decimal | None
+    status: str
+    tag: str
+    link: str = ""
+    working: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModuleComponent:
+    """One component on a student's module page."""
+
+    name: str
+    weight: Decimal
+    percent: Decimal | None
+    lines: tuple[ModuleLine, ...]
+    working: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModulePage:
+    """One student's marks so far, with their working."""
+
+    course: str
+    student: str
+    name: str
+    total: Decimal | None
+    rounded: Decimal | None
+    status: str
+    components: tuple[ModuleComponent, ...]
+    working: tuple[str, ...] = ()
+    made: str = ""
+
+
+def assignment_page(page: AssignmentPage) -> str:
+    """The HTML of one assignment's feedback."""
+    return render("feedback_assignment.html", page=page)
+
+
+def module_page(page: ModulePage) -> str:
+    """The HTML of one student's module page."""
+    return render("feedback_module.html", page=page)

@@ -1,0 +1,1 @@
+"""Run notebooks by strangers: sandboxes, kernels, limits. Knows no students and no marks."""

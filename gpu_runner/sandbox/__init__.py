@@ -1,0 +1,1 @@
+"""Sandbox backends: one contract, one file a backend."""
