@@ -241,69 +241,6 @@ def load_course(root: Path) -> Course:
     )
 
 
-def _read_toml(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CourseInvalid(file, "(file)", "nothing", "the file itself: make it with `assessor init`") from None
-    except UnicodeDecodeError as fault:
-        raise CourseInvalid(file, f"byte {fault.start}", fault.object[fault.start], "UTF-8 text") from None
-    except tomllib.TOMLDecodeError as fault:
-        raise CourseInvalid(file, "(TOML)", str(fault), "valid TOML") from None
-
-
-def _parse(model: type[Model], file: Path, data: dict[str, Any]) -> Model:
-    try:
-        return model.model_validate(data)
-    except ValidationError as fault:
-        raise _first_line(model, file, data, fault) from None
-
-
-def _first_line(model: type[BaseModel], file: Path, data: object, fault: ValidationError) -> CourseInvalid:
-    """The first of pydantic's complaints, in our words."""
-    error = fault.errors(include_url=False)[0]
-    key, found = _dotted(data, error["loc"]), error["input"]
-    if error["type"] == "extra_forbidden":
-        known = _known_keys(model, error["loc"][:-1])
-        near = get_close_matches(str(error["loc"][-1]), known, n=1)
-        allowed = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(sorted(known))}"
-        return CourseInvalid(file, key, f"unknown key {error['loc'][-1]}", allowed)
-    if error["type"] == "missing":
-        return CourseInvalid(file, key, "nothing", "this key is required")
-    allowed = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    return CourseInvalid(file, key, found if isinstance(found, (str, int, float, bool)) else str(found), allowed)
-
-
-def _dotted(data: object, path: tuple[int | str, ...]) -> str:
-    """A key's dotted path; entries of lists by their name where they have one."""
-    parts: list[str] = []
-    for step in path:
-        inner = None
-        if isinstance(data, Mapping):
-            inner = data.get(step)
-        elif isinstance(data, (list, tuple)) and isinstance(step, int) and step < len(data):
-            inner = data[step]
-        if isinstance(step, int):
-            name = inner.get("name") if isinstance(inner, Mapping) else None
-            parts[-1:] = [f"{parts[-1]}[{name or step + 1}]" if parts else str(step)]
-        else:
-            parts.append(step)
-        data = inner
-    return ".".join(parts)
-
-
-def _known_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    """The keys that are allowed where `path` leads."""
-    current: Any = model
-    for step in path:
-        if isinstance(step, int):
-            continue
-        annotation = current.model_fields[step].annotation
-        inner = [part for part in (annotation, *getattr(annotation, "__args__", ())) if isinstance(part, type)]
-        current = next((part for part in inner if issubclass(part, BaseModel)), current)
-    return list(current.model_fields)
-
-
 def _check_components(file: Path, parsed: _CourseFile) -> None:
     total = sum(parsed.components.values())
     if total != 100:
@@ -390,27 +327,3 @@ def _instant(file: Path, key: str, term: Term, value: str | datetime) -> datetim
     except ValueError:
         allowed = f"{WEEK_EXAMPLE}, or a time with its zone (2027-05-03T16:00:00+01:00)"
         raise CourseInvalid(file, key, value, allowed) from None
-
-
-def _limits(file: Path, given: Mapping[str, Any]) -> Limits:
-    """Limits with an assignment's own values; sizes also as '4 GiB'."""
-    known = {field.name: type(getattr(Limits(), field.name)) for field in fields(Limits)}
-    values: dict[str, Any] = {}
-    for key, value in given.items():
-        if key not in known:
-            near = get_close_matches(key, known, n=1)
-            allowed = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(known)}"
-            raise CourseInvalid(file, f"limits.{key}", f"unknown key {key}", allowed)
-        values[key] = _limit(file, key, value, known[key])
-    return Limits(**values)
-
-
-def _limit(file: Path, key: str, value: object, kind: type) -> object:
-    if key.endswith("_bytes") and isinstance(value, str):
-        try:
-            value = int(TypeAdapter(ByteSize).validate_python(value))
-        except ValidationError:
-            raise CourseInvalid(file, f"limits.{key}", value, "bytes, or a size such as '4 GiB'") from None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0 or value != value:
-        raise CourseInvalid(file, f"limits.{key}", value, "a number greater than 0")
-    return kind(value)

@@ -6,7 +6,7 @@ student's code can read it, patch it and answer in its stead; the trusted end ta
 file need not resist an attack. It needs to survive clumsiness: exceptions of any kind, odd objects, interrupts, a
 closed socket.
 
-A request is a list `[number, operation, arguments, released handles]`, a reply one of
+A request is a list `[number, operation, arguments, released handles, bytes that a reply may have]`, a reply one of
 
     [number, "value", value]
     [number, "raised", type name, message, traceback]       the student's code raised
@@ -40,7 +40,6 @@ _BINARY = "add sub mul truediv floordiv mod pow matmul and_ or_ xor lshift rshif
 OPERATORS = frozenset(f"{_BINARY} neg pos abs invert".split())
 LIBRARIES = frozenset({"torch", "numpy", "math", "operator", "random"})
 """Whose functions the grader may hand to the student's code: those, and nothing of the student's directory."""
-MAX_REQUEST_BYTES = 2**40
 MAX_TEXT = 4000
 
 
@@ -80,7 +79,7 @@ class Session:
             prefix = self._receive(tensors.PREFIX.size)
             if prefix is None:
                 return
-            header_bytes, payload_bytes = tensors.read_prefix(prefix, MAX_REQUEST_BYTES)
+            header_bytes, payload_bytes = tensors.read_prefix(prefix, tensors.MAX_MESSAGE_BYTES)
             header, payload = self._receive(header_bytes), self._receive(payload_bytes)
             if header is None or payload is None:
                 return
@@ -123,11 +122,11 @@ class Session:
         number, reply, frame = -1, [], None
         try:
             request = tensors.decode(header, payload, handle=self._object, place=True)
-            number, name, arguments, released = request
+            number, name, arguments, released, max_message_bytes = request
             self.release(*released)
             self.working = True
             value = _OPERATIONS[name](self, *arguments)
-            frame = tensors.encode([number, "value", value], self._handle)
+            frame = tensors.encode([number, "value", value], self._handle, max_message_bytes)
             self.working = False
         except BaseException as exc:  # noqa: BLE001  the student's code may raise anything, exit included
             self.working = False
@@ -204,12 +203,16 @@ class Session:
             raise _Stop from None
 
     def seed(self, number: int) -> None:
-        """Seeds every generator that the notebook may use."""
+        """Seeds every generator that the notebook may use, and undoes global settings that it left behind."""
         random.seed(number)
         if "numpy" in sys.modules:
             sys.modules["numpy"].random.seed(number % 2**32)
         if "torch" in sys.modules:
-            sys.modules["torch"].manual_seed(number)
+            torch = sys.modules["torch"]
+            torch.manual_seed(number)
+            torch.set_default_dtype(torch.float32)
+            torch.set_default_device(None)
+            torch.set_grad_enabled(True)
 
 
 _OPERATIONS: dict[str, Callable[..., Any]] = {

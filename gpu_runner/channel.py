@@ -49,6 +49,9 @@ BACKSTOP = 4.0
 POLL_SECONDS = 0.1
 CHUNK_BYTES = 2**20
 MAX_LENGTH = 10**8
+MAX_TEXT = 4000
+MAX_RELEASED = 10_000
+"""Handles let go with one request; the rest goes with the next."""
 
 
 class Stopped(Exception):
@@ -209,13 +212,12 @@ class Channel:
         if self._broken:
             raise KernelDied(self._broken)
         self._number += 1
-        released, self._released = self._released, []
+        released, self._released = self._released[:MAX_RELEASED], self._released[MAX_RELEASED:]
+        request = [self._number, operation, list(arguments), released, self._max_message_bytes]
         try:
-            frame = tensors.encode([self._number, operation, list(arguments), released], self.unwrap)
+            frame = tensors.encode(request, self.unwrap, self._max_message_bytes)
         except tensors.Refused as exc:
             raise ChannelMisused(f"{operation}: this cannot be sent to the student's process: {exc}") from exc
-        if frame.size_bytes > self._max_message_bytes:
-            raise ChannelMisused(f"{operation}: {frame.size_bytes} bytes are more than a message may have")
         budgets = [Budget(timeout, self.cpu_clock)] if timeout is not None else []
         budgets.append(self._budget or Budget(DEFAULT_SECONDS, self.cpu_clock))
         return self._meaning(self._exchange(frame, budgets))
@@ -326,11 +328,11 @@ class Channel:
             case ["value", value]:
                 return value
             case ["raised", str(type_name), str(message), str(traceback)]:
-                raise StudentCodeError(type_name, message, traceback)
+                raise StudentCodeError(type_name[:MAX_TEXT], message[:MAX_TEXT], traceback[:MAX_TEXT])
             case ["missing", str(name)]:
-                raise NameMissing(name)
+                raise NameMissing(name[:MAX_TEXT])
             case ["refused", str(reason)]:
-                raise BadReply(reason)
+                raise BadReply(reason[:MAX_TEXT])
             case ["stop"]:
                 raise Stopped
         raise self._break(BadReply("an answer of an unknown kind"))

@@ -39,6 +39,8 @@ from typing import Any, NamedTuple
 MAGIC = b"GRC1"
 PREFIX = struct.Struct(">4sIQ")
 MAX_HEADER_BYTES = 2**20
+MAX_MESSAGE_BYTES = 2**40
+"""Where nobody said less."""
 MAX_DEPTH = 32
 MAX_ITEMS = 1_000_000
 MAX_DIMENSIONS = 64
@@ -88,19 +90,22 @@ def refuse(value: object) -> HandleRef:
     raise Refused(f"a {type(value).__qualname__} is not data")
 
 
-def encode(value: object, handle: Callable[[object], HandleRef] = refuse) -> Frame:
+def encode(
+    value: object, handle: Callable[[object], HandleRef] = refuse, max_message_bytes: int = MAX_MESSAGE_BYTES
+) -> Frame:
     """Encodes a value; what is not data is given to `handle`, which names or refuses it.
 
-    Subclasses of data types are reduced to the plain type.
+    Subclasses of data types are reduced to the plain type. A value too large is refused before it is copied.
 
     Raises:
         Refused: a sparse, quantised or object-dtype array, a value too deep, too long or too large for the header.
     """
-    encoder = _Encoder(handle)
+    encoder = _Encoder(handle, max_message_bytes)
     header = json.dumps(encoder.node(value, 0), separators=(",", ":"), allow_nan=False).encode()
     if len(header) > MAX_HEADER_BYTES:
         raise Refused("the value has too many parts")
     payload_bytes = sum(len(buffer) for buffer in encoder.buffers)
+    encoder.room(len(header) + PREFIX.size)
     prefix = PREFIX.pack(MAGIC, len(header), payload_bytes)
     return Frame((prefix, header, *encoder.buffers), len(prefix) + len(header) + payload_bytes)
 
@@ -112,15 +117,20 @@ def _unkeyable(value: object) -> HandleRef:
 class _Encoder:
     """Walks one value, collecting buffers."""
 
-    def __init__(self, handle: Callable[[object], HandleRef]) -> None:
-        self.handle = handle
+    def __init__(self, handle: Callable[[object], HandleRef], max_message_bytes: int) -> None:
+        self.handle, self.max_message_bytes = handle, max_message_bytes
         self.buffers: list[Any] = []
-        self.items = 0
+        self.items = self.bytes = 0
 
     def count(self, number: int) -> None:
         self.items += number
         if self.items > MAX_ITEMS:
             raise Refused(f"the value has more than {MAX_ITEMS} parts")
+
+    def room(self, size: int) -> None:
+        self.bytes += size
+        if self.bytes > self.max_message_bytes:
+            raise Refused(f"the value has {self.bytes} bytes or more; {self.max_message_bytes} may cross")
 
     def buffer(self, data: Any) -> int:
         self.buffers.append(data)
@@ -167,6 +177,7 @@ class _Encoder:
             self.handle = handle
 
     def packed(self, parts: Sequence[Any]) -> Any:
+        self.room(8 * len(parts))
         kinds = set(map(type, parts))
         if kinds == {float}:
             self.count(len(parts))
@@ -196,11 +207,13 @@ class _Encoder:
         plain = str.__str__(value)
         if len(plain) <= LONG:
             return plain
+        self.room(len(plain))
         if self.buffer(plain.encode("utf-8", "surrogatepass")) > MAX_TEXT_BYTES:
             raise Refused(f"a text of more than {MAX_TEXT_BYTES} bytes")
         return ["s", len(self.buffers[-1])]
 
     def raw(self, value: Any) -> Any:
+        self.room(len(value))
         return ["b", self.buffer(bytes(memoryview(value)))]
 
     def range(self, value: Any) -> Any:
@@ -240,6 +253,7 @@ class _Encoder:
             if name not in ITEM_BYTES:
                 raise Refused(f"a tensor of dtype {name} does not cross")
             shape, device, requires_grad = tuple(map(int, value.shape)), str(value.device), bool(value.requires_grad)
+            self.room(math.prod(shape) * ITEM_BYTES[name])
             plain = torch.Tensor.detach(value).resolve_conj().resolve_neg().cpu().contiguous().reshape(-1)
             if plain.numel():
                 self.buffer(memoryview(plain.view(torch.uint8).numpy()))
@@ -256,6 +270,7 @@ class _Encoder:
             name = plain.dtype.name
             if name not in NUMPY_TYPES:
                 raise Refused(f"a numpy array of dtype {name} does not cross")
+        self.room(plain.nbytes)
         plain = numpy.ascontiguousarray(plain, dtype=plain.dtype.newbyteorder("=")).reshape(-1)
         if plain.nbytes:
             self.buffer(memoryview(plain.view(numpy.uint8)))

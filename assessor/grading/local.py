@@ -109,8 +109,12 @@ def _span(source: str, name: str) -> tuple[int, int] | None:
     return None
 
 
+_TRANSPARENT = ("%%time", "%%timeit", "%%capture")
+
+
 def _without_magics(source: str) -> str:
-    if source.lstrip().startswith("%%"):
+    """The cell as Python; a cell magic that only watches is left out, one that changes the language takes the cell."""
+    if source.lstrip().startswith("%%") and not source.lstrip().startswith(_TRANSPARENT):
         return ""
     lines = source.splitlines()
     return "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in lines)

@@ -91,6 +91,8 @@ def run_tests(
         plugin = _Plugin(connect, reference, seed, device, public_only)
         arguments = ["-c", os.devnull, "--rootdir", str(grader), *_OPTIONS, *map(str, files)]
         status = pytest.main(arguments, plugins=[plugin])
+    if plugin.interrupted:
+        raise KeyboardInterrupt
     if plugin.fault is not None:
         raise plugin.fault
     if plugin.broken or status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
@@ -149,6 +151,7 @@ class _Plugin:
         self.records = Records()
         self.broken = ""
         self.fault: RunnerError | None = None
+        self.interrupted = False
 
     @pytest.fixture
     def seed(self, request: pytest.FixtureRequest) -> int:
@@ -216,6 +219,10 @@ class _Plugin:
         """As is an error of pytest or of this plugin."""
         ours = isinstance(excinfo.value, GraderFault)
         self.broken = self.broken or (str(excinfo.value) if ours else str(excrepr)[-2000:])
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Somebody wants the worker to stop; pytest would swallow it."""
+        self.interrupted = isinstance(excinfo.value, KeyboardInterrupt)
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Seeds this side, for a reference that draws from the global generators."""

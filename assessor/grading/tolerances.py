@@ -144,7 +144,13 @@ def _kind(value: Any) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (bool, int, float, complex) or isinstance(value, np.generic)
+    if type(value) is int:
+        return value.bit_length() < 64  # more does not fit a tensor, and no answer has more
+    return type(value) in (bool, float, complex) or (isinstance(value, np.generic) and value.dtype.kind in "biufc")
+
+
+def _is_numeric_array(value: Any) -> bool:
+    return type(value) is Tensor or (type(value) is np.ndarray and value.dtype.kind in "biufc")
 
 
 def _compare(actual: Any, expected: Any, tolerance: _Tolerance, what: str, depth: int) -> None:
@@ -194,9 +200,7 @@ def _number_kind(tensor: Tensor) -> str:
 
 def _compare_numbers(actual: Any, expected: Any, tolerance: _Tolerance, what: str) -> None:
     plural = "a number" if _is_number(expected) or expected.ndim == 0 else "a tensor"
-    if not (_is_array(actual) or _is_number(actual)) or (isinstance(actual, np.ndarray) and actual.dtype.kind in "US"):
-        _wrong(f"{what} is {_kind(actual)}, where {plural} was expected", repr(actual))
-    if isinstance(actual, np.str_ | np.bytes_) or (type(actual) is int and actual.bit_length() > 63):
+    if not (_is_numeric_array(actual) or _is_number(actual)):
         _wrong(f"{what} is {_kind(actual)}, where {plural} was expected", repr(actual))
     mine, theirs = _tensor(actual), _tensor(expected)
     if mine.shape != theirs.shape:
@@ -207,9 +211,15 @@ def _compare_numbers(actual: Any, expected: Any, tolerance: _Tolerance, what: st
         _wrong(f"{what} holds {_number_kind(mine)}, where {_number_kind(theirs)} were expected", str(mine.dtype))
     if theirs.is_floating_point() or theirs.is_complex():
         _compare_floats(mine, theirs, tolerance, what)
-    elif not torch.equal(mine.to(torch.int64), theirs.to(torch.int64)):
-        wrong = int((mine.to(torch.int64) != theirs.to(torch.int64)).sum())
+    elif wrong := _unequal(mine, theirs):
         _wrong(f"{what} is wrong{_of(wrong, theirs)}", f"found {mine}\nexpected {theirs}")
+
+
+def _unequal(mine: Tensor, theirs: Tensor) -> int:
+    """Number of unequal whole numbers; a uint64 beyond int64 wraps to below 0, where no uint64 is."""
+    a, e = mine.to(torch.int64), theirs.to(torch.int64)
+    wrapped = ((a < 0) & (mine.dtype == torch.uint64)) != ((e < 0) & (theirs.dtype == torch.uint64))
+    return int(((a != e) | wrapped).sum())
 
 
 def _of(wrong: int, expected: Tensor) -> str:

@@ -22,7 +22,7 @@ from gpu_runner.errors import (
 MAX_CLAIM = 300
 MAX_TRACEBACK = 1500
 WRONG_HERE = "the answer is wrong here"
-JUDGES = ("assessor.grading.", "torch.testing", "numpy.testing", "_pytest.")
+JUDGES = ("assessor.grading.tolerances", "torch.testing", "numpy.testing")
 """Modules, besides the test itself, whose AssertionError is a judgement on the answer."""
 
 
@@ -57,7 +57,9 @@ def judge(exc: BaseException, test_file: Path, student: Student | None) -> Judge
             return Judgement(Verdict.RAISED, _own_error(exc))
         case WrongAnswer():
             return Judgement(Verdict.FAILED, exc.for_student)
-        case AssertionError() | Failed() if _is_judgement(exc, test_file):
+        case Failed():  # pytest.fail, or pytest.raises that saw nothing
+            return Judgement(Verdict.FAILED, WRONG_HERE)
+        case AssertionError() if _is_judgement(exc, test_file):
             return Judgement(Verdict.FAILED, WRONG_HERE)
         case TypeError() if student is not None and (found := _called_data(exc, test_file, student)):
             return Judgement(Verdict.BAD_REPLY, found)
@@ -65,6 +67,7 @@ def judge(exc: BaseException, test_file: Path, student: Student | None) -> Judge
 
 
 def _own_error(exc: StudentCodeError) -> str:
+    """Their own words and lines, cut short: they could quote the test's inputs, which no other run or student shares."""
     text = f"your code raised {exc.type_name[:MAX_CLAIM]}: {exc.message[:MAX_CLAIM]}"
     return f"{text}\n{exc.traceback[-MAX_TRACEBACK:]}" if exc.traceback else text
 

@@ -33,6 +33,6 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file as UTF-8, wholly or not at all."""
+    """Writes a text file as UTF-8, wholly or not at all; halves of a surrogate pair, which UTF-8 lacks, become '?'."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_bytes(text.encode("utf-8", "replace"))

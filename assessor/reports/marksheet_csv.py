@@ -4,7 +4,8 @@ Columns, one row a student, in this order:
 
     student, name        not in an anonymous sheet
     marking_id
-    for each item I:     I points, I out of, I percent, I days late, I factor, I mark, I attempt, I status
+    for each item I:     I points, I out of, I percent, I days late, I factor, I mark, I attempt, I status,
+                         I extended (yes or empty)
     for each component:  its name and weight, e.g. "labs (40 %)": percent, unrounded
     total                weighted, unrounded;   mark: rounded once;   outcome: P, F or pending
 
@@ -46,7 +47,7 @@ def number(value: Decimal | int | None) -> str:
 
 def header(sheet: Sheet) -> list[str]:
     """Names of the columns."""
-    parts = ("points", "out of", "percent", "days late", "factor", "mark", "attempt", "status")
+    parts = ("points", "out of", "percent", "days late", "factor", "mark", "attempt", "status", "extended")
     columns = list(sheet.identity)
     columns += [f"{item.name} {part}" for component in sheet.components for item in component.items for part in parts]
     columns += [f"{component.name} ({component.weight:f} %)" for component in sheet.components]
@@ -54,7 +55,7 @@ def header(sheet: Sheet) -> list[str]:
 
 
 def cell_values(cell: Cell) -> tuple[str, ...]:
-    """One item's eight values."""
+    """One item's nine values."""
     return (
         number(cell.points),
         number(cell.out_of),
@@ -64,6 +65,7 @@ def cell_values(cell: Cell) -> tuple[str, ...]:
         number(cell.penalised),
         number(cell.attempt),
         guarded(cell.status),
+        "yes" if cell.extended else "",
     )
 
 

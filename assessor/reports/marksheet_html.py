@@ -7,7 +7,7 @@ from pathlib import Path
 
 from assessor.reports.files import replacing
 from assessor.reports.pages import stream
-from assessor.reports.sheet import FAIL, PASS, PENDING, STATES, Row, Sheet, open_points, summarise
+from assessor.reports.sheet import FAIL, PASS, PENDING, STATES, Row, Sheet, notes, summarise
 
 OUTCOMES = {PASS: ("pass", "good"), FAIL: ("fail", "bad"), PENDING: ("pending", "wait")}
 """For each outcome its word and the class of its tag."""
@@ -26,7 +26,7 @@ def write_html(sheet: Sheet, rows: Sequence[Row], path: Path) -> None:
         summary=summarise(rows),
         states=STATES,
         outcomes=OUTCOMES,
-        open_points=open_points,
+        notes=notes,
     )
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(page)

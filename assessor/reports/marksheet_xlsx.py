@@ -24,7 +24,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from assessor.reports import xlsx_layout as layout
 from assessor.reports.files import replacing
-from assessor.reports.sheet import FAIL, MISSING, NOT_SUBMITTED, PENDING, REVIEW, STATES, Cell, Row, Sheet, open_points
+from assessor.reports.sheet import FAIL, MISSING, NOT_SUBMITTED, PENDING, REVIEW, STATES, Cell, Row, Sheet, notes
 from assessor.reports.text import one_line
 from assessor.reports.xlsx_layout import FIRST_ROW, GROUP_ROW, HEAD_ROW, PARTS, TITLE_ROW, WEIGHT_ROW, Place
 
@@ -96,7 +96,7 @@ class _Book:
         self.places = layout.places_of(sheet)
         self.pages = [self.book.add_worksheet(place.sheet_name, worksheet_class=_Page) for place in self.places]
         self.identity_end = 1 + len(sheet.identity)
-        self.total = self.identity_end + len(self.places)  # then mark, outcome, open points
+        self.total = self.identity_end + len(self.places)  # then mark, outcome, notes
         self.pass_cell = xl_rowcol_to_cell(WEIGHT_ROW, self.total + 2, row_abs=True, col_abs=True)
 
     # One cell
@@ -131,7 +131,7 @@ class _Book:
         for column, head in enumerate(heads, self.identity_end):
             self.text(self.module, HEAD_ROW, column, head, "head_number")
         self.text(self.module, HEAD_ROW, self.total + 2, "Outcome", "head")
-        self.text(self.module, HEAD_ROW, self.total + 3, "Not plainly marked", "head")
+        self.text(self.module, HEAD_ROW, self.total + 3, "Notes", "head")
         for index in range(len(self.pages)):
             self._component_heads(index)
 
@@ -199,7 +199,7 @@ class _Book:
         rounding = layout.rounding_formula(total, sheet.rounding, sheet.decimals)
         self.formula(page, line, self.total + 1, rounding, row.rounded, f"rounded_{sheet.decimals}")
         self.formula(page, line, self.total + 2, layout.outcome_formula(mark, self.pass_cell), row.outcome, "text")
-        self.text(page, line, self.total + 3, open_points(sheet.components, row))
+        self.text(page, line, self.total + 3, notes(sheet.components, row))
 
     # After the rows
 

@@ -53,6 +53,7 @@ class Cell:
         points: raw, or None where there is none.
         percent: of `out_of`, before lateness; penalised: after. Both unrounded.
         factor: what lateness leaves of the mark, 0 to 1.
+        extended: whether the student had more time; never why.
     """
 
     points: Decimal | None
@@ -63,7 +64,7 @@ class Cell:
     penalised: Decimal | None
     attempt: int | None
     status: str
-    source: str = ""
+    extended: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,11 +135,13 @@ def summarise(rows: Iterable[Row]) -> Summary:
     return Summary(students, outcomes, states, mean(marks) if marks else None, median(marks) if marks else None)
 
 
-def open_points(components: Iterable[Component], row: Row) -> str:
-    """What is not plainly marked in a row, in words: 'review: lab1; NS: quiz1'; '' where all is."""
+def notes(components: Iterable[Component], row: Row) -> str:
+    """What a reader of a row should know, in words: 'review: lab1; NS: quiz1; extended: lab2'; '' for a plain one."""
     found: dict[str, list[str]] = {}
     for component, cells in zip(components, row.cells, strict=True):
         for item, cell in zip(component.items, cells, strict=True):
             if cell.status != MARKED:
                 found.setdefault(cell.status, []).append(item.name)
-    return "; ".join(f"{status}: {', '.join(names)}" for status, names in sorted(found.items()))
+            if cell.extended:
+                found.setdefault("extended", []).append(item.name)
+    return "; ".join(f"{state}: {', '.join(names)}" for state, names in sorted(found.items()))

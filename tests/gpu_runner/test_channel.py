@@ -304,7 +304,7 @@ def test_our_own_live_objects_cannot_be_sent() -> None:
     with opposite(lambda s: None) as channel:
         with pytest.raises(ChannelMisused):
             channel.call("f", [lambda x: x])
-        with pytest.raises(ChannelMisused, match="more than a message may have"):
+        with pytest.raises(ChannelMisused, match="may cross"):
             channel.call("f", [b"\0" * LIMIT])
         assert not channel.broken
 
@@ -390,6 +390,13 @@ def test_a_forger_who_writes_to_the_socket_gets_no_later_value_in() -> None:
             channel.call("forge")
         with pytest.raises(KernelDied):
             channel.call("answer")
+
+
+def test_an_answer_too_large_is_refused_before_it_is_made_and_the_stream_stays_in_step() -> None:
+    with in_process({"huge": lambda: torch.zeros(1).expand(2**44), "x": 1}, max_message_bytes=LIMIT) as channel:
+        with pytest.raises(BadReply, match="may cross"):
+            channel.call("huge")
+        assert channel.get("x") == 1
 
 
 def test_a_large_tensor_crosses_whole() -> None:

@@ -1,4 +1,4 @@
-"""Right answers pass whatever their rounding, wrong ones fail whatever their kind, and no message gives a value away."""
+"""Right answers pass whatever their rounding, wrong ones fail whatever their kind; no message gives a value away."""
 
 from __future__ import annotations
 

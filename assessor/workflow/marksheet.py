@@ -1,0 +1,225 @@
+"""The mark sheet of a course: XLSX with live formulas, CSV and HTML, from the marks that are in force."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from importlib.metadata import version
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from assessor.course import Assignment, Course
+from assessor.database import Database
+from assessor.database.gradebook import StudentRow, gradebook
+from assessor.database.migrating import current
+from assessor.database.tables import RECORDED, Job, Mark, Submission
+from assessor.marking.marks import AssignmentMark, Status
+from assessor.reports.marksheet_csv import write_csv
+from assessor.reports.marksheet_html import write_html
+from assessor.reports.marksheet_xlsx import write_xlsx
+from assessor.reports.sheet import (
+    FAIL,
+    MARKED,
+    MISSING,
+    NOT_SUBMITTED,
+    PASS,
+    PENDING,
+    REVIEW,
+    Cell,
+    Component,
+    Item,
+    Row,
+    Sheet,
+)
+from assessor.reports.text import local_time, plain
+
+STATUS_WORDS = {
+    Status.MARKED: MARKED,
+    Status.NOT_SUBMITTED: NOT_SUBMITTED,
+    Status.REVIEW: REVIEW,
+    Status.MISSING: MISSING,
+}
+
+
+@dataclass(frozen=True)
+class Written:
+    """The files that were written, and how many students have each outcome."""
+
+    paths: tuple[Path, ...]
+    students: int
+    passed: int
+    failed: int
+    pending: int
+
+
+def marksheet(course: Course, database: Database, *, anonymous: bool = False, now: datetime) -> Written:
+    """Writes the mark sheet into reports/.
+
+    Args:
+        anonymous: marking ids only, in their own order, so that neither name nor place in the class list shows.
+        now: the time of the sheet; what is not yet due and not handed in is missing, not NS.
+
+    Raises:
+        DatabaseUnavailable: the marks cannot be read.
+        OSError: ours; the disk is full, read-only or not ours to write. The files that were there stay as they were.
+    """
+    book = gradebook(course, database, now)
+    sheet = sheet_of(course, anonymous=anonymous, now=now, provenance=provenance(course, database, book, now))
+    rows = rows_of(course, book, anonymous=anonymous)
+    stem = course.root / "reports" / ("marksheet-anonymous" if anonymous else "marksheet")
+    paths = tuple(stem.with_suffix(suffix) for suffix in (".xlsx", ".csv", ".html"))
+    write_xlsx(sheet, rows, len(rows), paths[0])
+    write_csv(sheet, rows, paths[1])
+    write_html(sheet, rows, paths[2])
+    outcomes = Counter(row.outcome for row in rows)
+    return Written(paths, len(rows), outcomes[PASS], outcomes[FAIL], outcomes[PENDING])
+
+
+def sheet_of(course: Course, *, anonymous: bool, now: datetime, provenance: Sequence[tuple[str, str]]) -> Sheet:
+    """The sheet's head: its columns and where it comes from."""
+    components = tuple(
+        Component(name, weight, tuple(Item(a.name, a.title, a.weight) for a in course.of_component(name)))
+        for name, weight in course.components.items()
+    )
+    return Sheet(
+        code=course.code,
+        title=course.title,
+        made=local_time(now, course.time_zone),
+        pass_mark=course.marking.pass_mark,
+        rounding="half_up",
+        decimals=0,
+        components=components,
+        provenance=tuple(provenance),
+        anonymous=anonymous,
+    )
+
+
+def rows_of(course: Course, book: Sequence[StudentRow], *, anonymous: bool) -> list[Row]:
+    """The sheet's rows, in the order of student ids, or of marking ids where it is anonymous."""
+    ordered = sorted(book, key=lambda student: student.marking_id) if anonymous else book
+    return [row_of(student, course.marking.pass_mark) for student in ordered]
+
+
+def row_of(student: StudentRow, pass_mark: Decimal) -> Row:
+    """One student's row."""
+    mark = student.mark
+    outcome = PENDING if mark.rounded is None else PASS if mark.rounded >= pass_mark else FAIL
+    return Row(
+        student=student.id,
+        name=student.name,
+        marking_id=student.marking_id,
+        cells=tuple(tuple(cell_of(each) for each in component.assignments) for component in mark.components),
+        components=tuple(component.percent for component in mark.components),
+        total=mark.total,
+        rounded=mark.rounded,
+        outcome=outcome,
+    )
+
+
+def cell_of(mark: AssignmentMark) -> Cell:
+    """One assignment's part of a row."""
+    return Cell(
+        points=mark.points,
+        out_of=mark.out_of,
+        percent=mark.percent,
+        days_late=mark.days_late,
+        factor=mark.late_factor,
+        penalised=mark.penalised_percent,
+        attempt=mark.attempt,
+        status=STATUS_WORDS[mark.status],
+        extended=mark.extended_until is not None,
+    )
+
+
+# Where the marks come from
+
+
+def provenance(
+    course: Course, database: Database, book: Sequence[StudentRow], now: datetime
+) -> list[tuple[str, str]]:
+    """Lines that say where a sheet comes from: course, software, database, policy, and the source of each mark."""
+    with database.reading() as session:
+        attempts = session.scalar(select(func.count()).select_from(Submission)) or 0
+        columns = (Mark.id, Mark.student_id, Mark.assignment, Mark.item, Mark.points, Mark.out_of, Mark.author, Mark.at)
+        marks, digest = 0, hashlib.sha256()
+        for line in session.execute(select(*columns).order_by(Mark.id)):
+            marks += 1
+            digest.update(repr(tuple(str(value) for value in line)).encode("utf-8", "backslashreplace"))
+        versions = _grader_versions(session)
+    made = f"{local_time(now, course.time_zone)}, {now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return [
+        ("Course", f"{course.code} {course.title}"),
+        ("Made", made),
+        ("State", "provisional until the examination board confirms it"),
+        ("Software", f"assessor {version('assessor')}, Python {platform.python_version()}"),
+        ("Database", f"{database.engine.dialect.name}, revision {current(database.engine) or 'none'}"),
+        ("Students", str(len(book))),
+        ("Attempts collected", str(attempts)),
+        ("Marks on record", f"{marks}, earlier ones included; SHA-256 of their history {digest.hexdigest()}"),
+        *_policy(course),
+        *_sources(course, book, versions),
+    ]
+
+
+def _grader_versions(session: Session) -> dict[str, str]:
+    """For each assignment the versions of its hidden tests by which submissions were graded."""
+    query = (
+        select(Submission.assignment, Job.grader_sha256, func.count())
+        .join(Job.submission)
+        .where(Job.state == RECORDED)
+        .group_by(Submission.assignment, Job.grader_sha256)
+    )
+    found: dict[str, list[str]] = {}
+    for assignment, sha256, submissions in session.execute(query):
+        found.setdefault(assignment, []).append(f"{sha256[:12]} ({submissions} submissions)")
+    return {assignment: ", ".join(sorted(versions)) for assignment, versions in found.items()}
+
+
+def _policy(course: Course) -> list[tuple[str, str]]:
+    marking, late = course.marking, course.marking.late
+    weights = ", ".join(f"{name} {plain(weight)} %" for name, weight in course.components.items())
+    lateness = (
+        f"each working day late, or part of one, takes {plain(late.per_day * 100)} % of the mark; "
+        f"after {late.days} days it is 0; grace {late.grace_seconds} s"
+    )
+    return [
+        ("Weights", weights),
+        ("Attempt that counts", marking.counting_attempt),
+        ("Lateness", lateness),
+        ("Rounding", "exact decimals throughout; the weighted total is rounded once, half up, to a whole number"),
+        ("Pass mark", plain(marking.pass_mark)),
+    ]
+
+
+def _sources(course: Course, book: Sequence[StudentRow], versions: dict[str, str]) -> list[tuple[str, str]]:
+    """For each assignment what it is out of, when it was due, and whose marks are in force for each of its items."""
+    authors: dict[tuple[str, str], Counter[str]] = {}
+    for student in book:
+        for mark in student.mark.assignments:
+            for item in mark.items:
+                if item.points is not None:
+                    authors.setdefault((mark.name, item.item), Counter())[item.author or "unknown"] += 1
+    return [(f"Marks of {each.name}", _source(course, each, authors, versions)) for each in course.assignments]
+
+
+def _source(
+    course: Course, assignment: Assignment, authors: dict[tuple[str, str], Counter[str]], versions: dict[str, str]
+) -> str:
+    parts = [
+        f"{assignment.kind}, out of {plain(assignment.marks)}, weight {plain(assignment.weight)} "
+        f"in {assignment.component}, due {local_time(assignment.due, course.time_zone)}"
+    ]
+    for item, out_of in assignment.items.items():
+        given = authors.get((assignment.name, item), Counter())
+        by = ", ".join(f"{count} by {author}" for author, count in sorted(given.items())) or "none yet"
+        parts.append(f"{item} (of {plain(out_of)}): {by}")
+    if assignment.name in versions:
+        parts.append(f"version of the hidden tests {versions[assignment.name]}")
+    return "; ".join(parts)

@@ -1,0 +1,333 @@
+"""The default backend: bubblewrap.
+
+Theory of operation. Processes, outermost first; each replaces itself by the next (exec), so they share one pid until
+bubblewrap forks:
+
+    this process -> [unshare --mount ->] sh: joins the cgroup -> [setpriv ->] bwrap -> (fork) pid 1 of the sandbox
+                                                                                  -> (fork) the program
+
+- Root must not be uid 0 of the host in the sandbox: it would pass every file permission and every per-user limit. So
+  when we are root, sh binds the directories that the sandbox shows to a private mount namespace's /mnt, where an
+  ordinary user can reach them even when they lie below a closed home, and setpriv becomes a user id that no other
+  process has (UID_BASE + pid), without groups or capabilities. bwrap then makes its own user namespace as anybody could.
+- bwrap gets its arguments by a descriptor, because /proc/1/cmdline is readable inside, and an empty environment,
+  because /proc/1/environ is. --die-with-parent is tied to the thread that starts it: callers start from one that lives.
+- The program inherits exactly `pass_fds`, standard streams on /dev/null and a pipe. There is no writable host
+  directory, no socket path and no shared mount: all that comes out comes through those descriptors.
+- Killing bwrap ends pid 1, and with it the kernel ends every process of the pid namespace. Then the cgroup is removed.
+
+May kill: this process anything; the program only what it started itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+from gpu_runner.environment import python_environment
+from gpu_runner.errors import SandboxFailed, SandboxUnavailable
+from gpu_runner.execution import Limits, Outcome, Usage
+from gpu_runner.sandbox import limits as limiting
+from gpu_runner.sandbox import seccomp
+from gpu_runner.sandbox.contract import AGENT_FOLDER, Check, Launch, Sandbox, SandboxProcess
+
+UID_BASE = 0x7000_0000
+INSIDE_ID = "1000"
+HOME = "/home/student"
+PROGRAMS = ("bwrap", "sh", "setpriv", "unshare", "mount")
+MAX_LOG_BYTES = 16_384
+PASSWD = f"root:x:0:0::/:/usr/sbin/nologin\nstudent:x:{INSIDE_ID}:{INSIDE_ID}::{HOME}:/bin/sh\n"
+ETC = {
+    "passwd": PASSWD,
+    "group": f"root:x:0:\nstudent:x:{INSIDE_ID}:\n",
+    "hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+}
+JOIN = 'for group in $JOIN; do echo $$ > "$group" || exit 70; done; unset JOIN; '
+AS_USER = JOIN + 'exec env -i "$@"'
+AS_ROOT = (
+    JOIN + "mount -t tmpfs -o size=64k,mode=755 tmpfs /mnt || exit 71; number=0; "
+    'for source in $(printf %s "$SOURCES" | tr : "\\n"); do '
+    "mkdir /mnt/$number && mount --bind \"$(printf '%b' \"$source\")\" /mnt/$number || exit 71; number=$((number + 1)); done; "
+    f"user=$(({UID_BASE} + $$)); unset SOURCES number source; "
+    "exec setpriv --reuid=$user --regid=$user --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all "
+    'env -i "$@"'
+)
+
+
+class Bubblewrap(Sandbox):
+    """Sandboxes by bubblewrap, unprivileged user namespaces and seccomp."""
+
+    name: ClassVar[str] = "bubblewrap"
+
+    def unavailable(self) -> tuple[str, str] | None:
+        """Whether the programs are there and a sandbox really starts."""
+        return _unavailable()
+
+    def start(self, launch: Launch) -> SandboxProcess:
+        """Starts a program in a fresh sandbox."""
+        missing = self.unavailable()
+        if missing is not None:
+            raise SandboxUnavailable(self.name, *missing)
+        return _start(launch)
+
+    def describe(self, limits: Limits) -> dict[str, Any]:
+        """For the manifest."""
+        return {
+            "backend": self.name,
+            "version": _version(),
+            "seccomp": "allow-list",
+            "enforced_by": {
+                "memory, processes, cpu": limiting.best_meter().mechanism,
+                "open files, file size": "rlimits",
+                "disk": "sized tmpfs",
+                "wall, output": "watchdog, client",
+            },
+        }
+
+    def checks(self) -> list[Check]:
+        """What doctor reports of it."""
+        missing = self.unavailable()
+        meter = limiting.best_meter()
+        found = _version() or "not found"
+        checks = [Check("sandbox: bubblewrap", missing is None, found if missing is None else missing[0], (missing or ("", ""))[1])]
+        strong = meter is not limiting.ProcessTree
+        remedy = "run as root, or under `systemd-run --user --scope -p Delegate=yes`, so that memory is capped by a cgroup"
+        checks.append(Check("sandbox: limits", True, meter.mechanism + ("" if strong else f" ({remedy})")))
+        return checks
+
+
+class BubblewrapProcess(SandboxProcess):
+    """One running sandbox."""
+
+    def __init__(self, process: subprocess.Popen[bytes], meter: limiting.Meter, log: Log) -> None:
+        self.pid = process.pid
+        self._process, self._meter, self._log = process, meter, log
+        if isinstance(meter, limiting.ProcessTree):
+            meter.watch(process.pid)
+
+    def poll(self) -> int | None:
+        """bwrap's exit status, which is the program's."""
+        return self._process.poll()
+
+    def kill(self) -> None:
+        """SIGKILL to bwrap: its pid 1 dies with it, and everything in the namespace with that."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    def wait(self, timeout_seconds: float) -> int | None:
+        """Waits for bwrap."""
+        try:
+            return self._process.wait(timeout_seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def usage(self) -> Usage:
+        """From the meter."""
+        return Usage(cpu_seconds=self._meter.cpu_seconds(), peak_memory_bytes=self._meter.memory_bytes()[1])
+
+    def passed_limit(self) -> Outcome | None:
+        """Memory, by the cgroup's own account or the watchdog's."""
+        return Outcome.MEMORY_EXCEEDED if self._meter.out_of_memory() else None
+
+    def over_memory(self) -> bool:
+        """Whether a watchdog must end it for memory or processes, because no cgroup does."""
+        meter = self._meter
+        if not isinstance(meter, limiting.ProcessTree):
+            return False
+        meter.memory_bytes()
+        return meter.out_of_memory() or meter.too_many()
+
+    def output(self) -> str:
+        """The last it printed."""
+        return self._log.text()
+
+    def close(self) -> None:
+        """Ends it and takes everything away."""
+        self.kill()
+        self._process.wait()
+        self._log.close()
+        self._meter.close()
+
+
+class Log:
+    """Drains a pipe and keeps its end, so that a flood of standard output fills no memory and blocks nobody."""
+
+    def __init__(self) -> None:
+        self._reader, self.writer = os.pipe2(os.O_CLOEXEC)
+        self._tail = b""
+        self._thread = threading.Thread(target=self._drain, name="sandbox-log", daemon=True)
+
+    def started(self) -> None:
+        """To be called when the writing end belongs to the sandbox alone."""
+        os.close(self.writer)
+        self.writer = -1
+        self._thread.start()
+
+    def _drain(self) -> None:
+        while chunk := os.read(self._reader, 65_536):
+            self._tail = (self._tail + chunk)[-MAX_LOG_BYTES:]
+
+    def text(self) -> str:
+        return self._tail.decode("utf-8", "replace").strip()
+
+    def close(self) -> None:
+        if self.writer >= 0:
+            os.close(self.writer)
+        else:
+            self._thread.join(5)
+        os.close(self._reader)
+
+
+def _start(launch: Launch) -> BubblewrapProcess:
+    as_root = os.geteuid() == 0
+    meter = limiting.make_meter(launch.limits)
+    log = Log()
+    descriptors: list[int] = []
+    try:
+        arguments = _arguments(launch, descriptors, staged=as_root)
+        blob = seccomp.as_descriptor(b"\0".join(part.encode() for part in arguments) + b"\0")
+        descriptors.append(blob)
+        bwrap = [_program("bwrap"), "--args", str(blob), *(part.replace("{agent}", AGENT_FOLDER) for part in launch.argv)]
+        script = [_program("sh"), "-c", AS_ROOT if as_root else AS_USER, "sandbox", *bwrap]
+        chain = [_program("unshare"), "--mount", "--propagation", "private", *script] if as_root else script
+        process = subprocess.Popen(
+            chain,
+            env={
+                "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+                "JOIN": " ".join(map(str, meter.join_files)),
+                "SOURCES": ":".join(_escaped(root) for root in launch.python.roots),
+            },
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=log.writer,
+            stderr=log.writer,
+            pass_fds=(*launch.pass_fds, *descriptors),
+        )
+    except OSError as fault:
+        log.close()
+        meter.close()
+        raise SandboxFailed("bubblewrap", str(fault)) from fault
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+    log.started()
+    return BubblewrapProcess(process, meter, log)
+
+
+def _escaped(path: Path) -> str:
+    """A path for the script's list: whatever is no plain character as an octal escape of printf %b."""
+    return "".join(c if re.match(r"[\w./+-]", c, re.ASCII) else "".join(f"\\0{b:03o}" for b in c.encode()) for c in str(path))
+
+
+def _arguments(launch: Launch, descriptors: list[int], *, staged: bool) -> list[str]:
+    """bwrap's arguments; order matters, see SANDBOX notes. Appends the descriptors that they name."""
+
+    def data(content: bytes) -> str:
+        descriptors.append(seccomp.as_descriptor(content))
+        return str(descriptors[-1])
+
+    limits = launch.limits
+    arguments = [
+        "--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try",
+        "--disable-userns", "--uid", INSIDE_ID, "--gid", INSIDE_ID, "--hostname", "sandbox",
+        "--die-with-parent", "--new-session", "--cap-drop", "ALL",
+        "--ro-bind", "/usr", "/usr",
+    ]  # fmt: skip
+    for name in ("bin", "sbin", "lib", "lib32", "lib64"):
+        host = Path("/", name)
+        if host.is_symlink():
+            arguments += ["--symlink", str(host.readlink()), str(host)]
+        elif host.is_dir():
+            arguments += ["--ro-bind", str(host), str(host)]
+    arguments += ["--proc", "/proc", "--dev", "/dev"]
+    for number, root in enumerate(launch.python.roots):
+        arguments += ["--ro-bind", f"/mnt/{number}" if staged else str(root), str(root)]
+    for path in launch.python.hidden:
+        arguments += ["--tmpfs", str(path), "--remount-ro", str(path)] if path.is_dir() else ["--ro-bind", "/dev/null", str(path)]
+    for name, text in ETC.items():
+        arguments += ["--ro-bind-data", data(text.encode()), f"/etc/{name}"]
+    if Path("/etc/ld.so.cache").is_file():
+        arguments += ["--ro-bind", "/etc/ld.so.cache", "/etc/ld.so.cache"]
+    for name, content in launch.agent_files.items():
+        arguments += ["--ro-bind-data", data(content), f"{AGENT_FOLDER}/{name}"]
+    for folder in ("/tmp", "/dev/shm", HOME):  # noqa: S108 - inside the sandbox
+        arguments += ["--perms", "1777", "--size", str(limits.disk_bytes), "--tmpfs", folder]
+    for name, content in launch.files.items():
+        arguments += ["--perms", "0644", "--file", data(content), f"{HOME}/{name}"]
+    for key, value in launch.env.items():
+        arguments += ["--setenv", key, value]
+    arguments += ["--setenv", "HOME", HOME, "--chdir", HOME]
+    arguments += ["--seccomp", data(seccomp.program()), "--remount-ro", "/dev", "--remount-ro", "/"]
+    return arguments
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")
+    if found is None:
+        raise SandboxUnavailable("bubblewrap", f"the program {name} is missing")
+    return found
+
+
+@lru_cache(maxsize=1)
+def _version() -> str:
+    program = shutil.which("bwrap")
+    if program is None:
+        return ""
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=False)
+    return done.stdout.strip()
+
+
+@lru_cache(maxsize=1)
+def _unavailable() -> tuple[str, str] | None:
+    """Tries a whole sandbox once a process: a namespace may be forbidden in many ways, and only trying tells."""
+    for name in PROGRAMS:
+        if shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin") is None:
+            return f"the program {name} is missing", "apt-get install bubblewrap util-linux"
+    try:
+        seccomp.program()
+    except (OSError, ImportError, RuntimeError) as fault:
+        return f"libseccomp does not work: {fault}", "apt-get install libseccomp2"
+    environment = python_environment()
+    launch = Launch((str(environment.executable), "-I", "-c", "print('inside')"), environment, Limits())
+    try:
+        process = _start(launch)
+    except SandboxFailed as fault:
+        return str(fault), "see the line itself"
+    try:
+        status = process.wait(60)
+        if status == 0 and "inside" in _settled(process):
+            return None
+        said = process.output() or f"exit status {status}"
+    finally:
+        process.close()
+    return said, (
+        "allow user namespaces: sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces > 0, "
+        "and on Ubuntu an AppArmor profile for bwrap (kernel.apparmor_restrict_unprivileged_userns)"
+    )
+
+
+def _settled(process: BubblewrapProcess) -> str:
+    """The output once its pipe is at its end."""
+    process._log._thread.join(5)
+    return process.output()
+
+
+def exit_reason(status: int | None) -> str:
+    """An exit status of bwrap in words: it gives 128 + n for a signal n inside."""
+    if status is None:
+        return "still running"
+    number = -status if status < 0 else status - 128
+    if status < 0 or status > 128:
+        with contextlib.suppress(ValueError):
+            return f"killed by {signal.Signals(number).name}"
+    return f"exit status {status}"
+
