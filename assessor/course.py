@@ -1,136 +1,51 @@
-"""A course directory's own files, validated: course.toml and each assignment's assignment.toml.
+"""What a course is: course.toml and each assignment's assignment.toml, read, checked and joined.
 
 Every fault is one `CourseInvalid` line: file, key, what was found, what is allowed.
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
-from difflib import get_close_matches
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
-from zoneinfo import ZoneInfo, available_timezones
+from typing import Any
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
-
-from assessor.calendar import WEEK_EXAMPLE, Break, Term
+from assessor.calendar import Break, Term
+from assessor.coursefiles import (
+    DATES,
+    AssignmentFile,
+    Attachment,
+    CourseFile,
+    Entry,
+    Environment,
+    LateRules,
+    ManualItem,
+    MarkingPolicy,
+)
 from assessor.errors import CourseInvalid, UnknownName
+from assessor.validation import parse, read_toml
 from gpu_runner.execution import Limits
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
-Model = TypeVar("Model", bound=BaseModel)
-Points = Annotated[Decimal, Field(gt=0, le=1000)]
+__all__ = [
+    "AUTOMATIC",
+    "TOTAL",
+    "Assignment",
+    "Attachment",
+    "Course",
+    "Environment",
+    "LateRules",
+    "ManualItem",
+    "MarkingPolicy",
+    "load_course",
+]
+
 AUTOMATIC = "automatic"
 """The item that hidden tests mark."""
 TOTAL = "total"
 """The one item of a quiz or project, whose marks are imported."""
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class LateRules(_Strict):
-    """What lateness costs: `per_day` of the mark a working day, nothing left after `days`."""
-
-    per_day: Annotated[Decimal, Field(ge=0, le=1)] = Decimal("0.10")
-    days: Annotated[int, Field(ge=0, le=365)] = 5
-    grace_seconds: Annotated[int, Field(ge=0)] = 0
-
-
-class MarkingPolicy(_Strict):
-    """Which attempt counts, what passes, what lateness costs."""
-
-    counting_attempt: Literal["last", "best"] = "last"
-    pass_mark: Annotated[Decimal, Field(ge=0, le=100)] = Decimal(50)
-    late: LateRules = LateRules()
-
-
-class Environment(_Strict):
-    """What students' code runs with; `python` of None is the engine's own interpreter."""
-
-    python: Path | None = None
-
-
-class ManualItem(_Strict):
-    """A part that a person marks."""
-
-    name: Name
-    marks: Points
-    guide: str = ""
-
-
-class Attachment(_Strict):
-    """A file that may or must be handed in beside the notebook; `pattern` is a shell pattern on its name."""
-
-    pattern: str
-    required: bool = False
-    max_bytes: ByteSize = ByteSize(30 * 2**20)
-
-
-class _BreakEntry(_Strict):
-    after_week: Annotated[int, Field(ge=1, le=52)]
-    weeks: Annotated[int, Field(ge=1, le=26)]
-
-
-class _CourseSection(_Strict):
-    code: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
-    title: Annotated[str, Field(min_length=1)]
-    time_zone: str
-    term_start: date
-    breaks: tuple[_BreakEntry, ...] = ()
-    closures: frozenset[date] = frozenset()
-    database: str | None = None
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, name: str) -> str:
-        if name not in available_timezones():
-            raise ValueError("a time zone such as 'Europe/London'")
-        return name
-
-    @field_validator("term_start", mode="before")
-    @classmethod
-    def _monday(cls, day: object) -> object:
-        if not isinstance(day, date) or isinstance(day, datetime) or day.weekday() != 0:
-            raise ValueError("a date that is a Monday, the first of week 1, such as 2027-02-01")
-        return day
-
-
-class _Entry(_Strict):
-    name: Name
-    component: str
-    kind: Literal["notebook", "quiz", "project"]
-    released: str | datetime
-    due: str | datetime
-    weight: Points = Decimal(1)
-    marks: Points | None = None
-    title: str = ""
-
-
-class _CourseFile(_Strict):
-    course: _CourseSection
-    marking: MarkingPolicy = MarkingPolicy()
-    environment: Environment = Environment()
-    components: dict[Name, Annotated[Decimal, Field(gt=0, le=100)]]
-    assignment: tuple[_Entry, ...] = Field(min_length=1)
-
-
-class _AssignmentFile(_Strict):
-    title: Annotated[str, Field(min_length=1)]
-    notebooks: tuple[Annotated[str, Field(pattern=r"^[^/\\]+\.ipynb$")], ...] = Field(min_length=1)
-    gpu: Literal["none", "preferred", "required"] = "none"
-    student_hours: Annotated[float, Field(gt=0)] | None = None
-    hidden_marks: Annotated[Decimal, Field(ge=0, le=1000)]
-    source: str | None = None
-    limits: dict[str, Any] = {}
-    manual: tuple[ManualItem, ...] = ()
-    attachment: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -172,7 +87,7 @@ class Assignment:
 
     def attachment_for(self, name: str) -> Attachment | None:
         """The rule that lets a file of this name be handed in, or None."""
-        return next((rule for rule in self.attachments if fnmatch(name, rule.pattern)), None)
+        return next((rule for rule in self.attachments if fnmatchcase(name, rule.pattern)), None)
 
 
 @dataclass(frozen=True)
@@ -218,7 +133,7 @@ def load_course(root: Path) -> Course:
     """
     root = Path(root).resolve()
     file = root / "course.toml"
-    parsed = _parse(_CourseFile, file, _read_toml(file))
+    parsed = parse(CourseFile, file, read_toml(file))
     head = parsed.course
     term = Term(
         head.term_start,
@@ -236,12 +151,17 @@ def load_course(root: Path) -> Course:
         components=dict(parsed.components),
         assignments=tuple(_assignment(root, file, term, entry) for entry in parsed.assignment),
         marking=parsed.marking,
-        environment=parsed.environment,
+        environment=_environment(root, parsed.environment),
         database_url=head.database,
     )
 
 
-def _check_components(file: Path, parsed: _CourseFile) -> None:
+def _environment(root: Path, given: Environment) -> Environment:
+    """A relative interpreter is the course's own. Its link is not followed: that is how it knows its environment."""
+    return Environment(python=root / given.python) if given.python else given
+
+
+def _check_components(file: Path, parsed: CourseFile) -> None:
     total = sum(parsed.components.values())
     if total != 100:
         shown = " + ".join(str(weight) for weight in parsed.components.values())
@@ -264,17 +184,20 @@ def _check_components(file: Path, parsed: _CourseFile) -> None:
             raise CourseInvalid(file, f"components.{component}", "no assignment", "at least one [[assignment]] of it")
 
 
-def _check_folders(root: Path, file: Path, parsed: _CourseFile) -> None:
-    named = {entry.name for entry in parsed.assignment if entry.kind == "notebook"}
+def _check_folders(root: Path, file: Path, parsed: CourseFile) -> None:
+    """Each notebook assignment has its folder, and no folder is forgotten."""
     folder = root / "assignments"
-    there = {path.name for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._"} if folder.is_dir() else set()
-    for name in sorted(named - there):
-        raise CourseInvalid(file, f"assignment[{name}].name", name, f"a folder of assignments/: {', '.join(sorted(there)) or 'none yet'}")
-    for name in sorted(there - named):
+    paths = folder.iterdir() if folder.is_dir() else ()
+    there = {path.name for path in paths if path.is_dir() and path.name[0] not in "._"}
+    for name in [entry.name for entry in parsed.assignment if entry.kind == "notebook"]:
+        if name not in there:
+            known = ", ".join(sorted(there)) or "none yet"
+            raise CourseInvalid(file, f"assignment[{name}].name", name, f"a folder of assignments/: {known}")
+    for name in sorted(there - {entry.name for entry in parsed.assignment}):
         raise CourseInvalid(file, "assignment", f"no entry for assignments/{name}", "an [[assignment]] for each folder")
 
 
-def _assignment(root: Path, file: Path, term: Term, entry: _Entry) -> Assignment:
+def _assignment(root: Path, file: Path, term: Term, entry: Entry) -> Assignment:
     key = f"assignment[{entry.name}]"
     released = _instant(file, f"{key}.released", term, entry.released)
     due = _instant(file, f"{key}.due", term, entry.due)
@@ -291,18 +214,19 @@ def _assignment(root: Path, file: Path, term: Term, entry: _Entry) -> Assignment
             manual=(), notebooks=(), attachments=(), limits=Limits(), gpu="none", source=folder,
         )  # fmt: skip
     own_file = folder / "assignment.toml"
-    own = _parse(_AssignmentFile, own_file, _read_toml(own_file))
+    own = parse(AssignmentFile, own_file, read_toml(own_file))
     source = (folder / own.source).resolve() if own.source else folder
     _check_own(own_file, own, source)
     return Assignment(
         **common, title=entry.title or own.title,
         marks=own.hidden_marks + sum((item.marks for item in own.manual), Decimal(0)),
         hidden_marks=own.hidden_marks, manual=own.manual, notebooks=own.notebooks, attachments=own.attachment,
-        limits=_limits(own_file, own.limits), gpu=own.gpu, source=source, student_hours=own.student_hours,
+        limits=Limits(**own.limits.model_dump(exclude_unset=True)), gpu=own.gpu, source=source,
+        student_hours=own.student_hours,
     )  # fmt: skip
 
 
-def _check_own(file: Path, own: _AssignmentFile, source: Path) -> None:
+def _check_own(file: Path, own: AssignmentFile, source: Path) -> None:
     names = [item.name for item in own.manual]
     for name in names:
         if names.count(name) > 1 or name in (AUTOMATIC, TOTAL):
@@ -314,16 +238,12 @@ def _check_own(file: Path, own: _AssignmentFile, source: Path) -> None:
         if own.notebooks.count(notebook) > 1:
             raise CourseInvalid(file, "notebooks", notebook, "each notebook once")
         if not (source / notebook).is_file():
-            raise CourseInvalid(file, "notebooks", notebook, f"a notebook in {source.name}/")
+            there = ", ".join(sorted(path.name for path in source.glob("*.ipynb"))) or "which holds none yet"
+            raise CourseInvalid(file, "notebooks", notebook, f"a notebook in {source.name}/: {there}")
 
 
 def _instant(file: Path, key: str, term: Term, value: str | datetime) -> datetime:
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise CourseInvalid(file, key, str(value), f"a time with its zone (2027-05-03T16:00:00+01:00) or {WEEK_EXAMPLE}")
-        return value.astimezone(UTC)
     try:
-        return term.instant(value)
-    except ValueError:
-        allowed = f"{WEEK_EXAMPLE}, or a time with its zone (2027-05-03T16:00:00+01:00)"
-        raise CourseInvalid(file, key, value, allowed) from None
+        return value.astimezone(UTC) if isinstance(value, datetime) else term.instant(value)
+    except (ValueError, OverflowError):
+        raise CourseInvalid(file, key, str(value), DATES) from None

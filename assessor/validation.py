@@ -37,7 +37,7 @@ def _size(value: object) -> object:
 
 Number = BeforeValidator(_number)
 """Marks a field that only a number of TOML may fill."""
-SIZES = "bytes, or a size such as '4 GiB'"
+SIZES = "a number of bytes greater than 0, or a size such as '4 GiB'"
 Size = Annotated[ByteSize, Field(gt=0), BeforeValidator(_size)]
 """A size in bytes, greater than 0, also as '4 GiB'."""
 

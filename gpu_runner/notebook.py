@@ -96,7 +96,7 @@ class CountingClient(AsyncKernelClient):  # type: ignore[misc]
         sock = self.context.socket(zmq.SUB)
         sock.linger = 1000
         sock.setsockopt(zmq.MAXMSGSIZE, self.max_bytes)
-        sock.setsockopt(zmq.RCVHWM, MAX_MESSAGES)
+        sock.setsockopt(zmq.RCVHWM, 1000)
         sock.connect(self._make_url("iopub"))
         sock.setsockopt(zmq.SUBSCRIBE, b"")
         return sock
@@ -119,6 +119,7 @@ class Kernel:
         self._gauge.flooded = lambda: self._provisioner.watchdog.end(Outcome.OUTPUT_EXCEEDED)
         self._client: CountingClient = manager.client(context=zmq.asyncio.Context())
         self._client.bound(self._gauge, limits)
+        self._client.allow_stdin = False
         self._client.start_channels()
         self._channel: Channel | None = None
         self.manifest: dict[str, Any] = {}

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -75,12 +76,10 @@ class _Run:
     def _open(self) -> Execution:
         """A fresh kernel that has run the notebook."""
         self.close()
-        data = self._bundle.source / "data"
         self._kernel = self._stack.enter_context(
             open_kernel(
                 self._bundle.limits,
-                files=self._bundle.attachments,
-                public=data if data.is_dir() else None,
+                files={**self._bundle.attachments, **_public_files(self._bundle.source)},
                 seed=self._seed,
                 backend=self._bundle.backend,
                 python=self._bundle.python,
@@ -160,6 +159,12 @@ def _sources(bundle: Bundle) -> dict[str, NotebookNode]:
     if not names:
         raise GraderFault(f"{bundle.source}: found no notebook; an assignment needs at least one")
     return {str(name): nbformat.read(bundle.source / str(name), as_version=4) for name in names}
+
+
+def _public_files(source: Path) -> dict[str, bytes]:
+    """The data that students were given, at the paths that the release has: data/NAME."""
+    found = sorted(path for path in (source / "data").rglob("*") if path.is_file())
+    return {path.relative_to(source).as_posix(): path.read_bytes() for path in found}
 
 
 def _in_kernel(runs: dict[str, _Run], sources: dict[str, NotebookNode]) -> tuple[TestResult, ...]:

@@ -67,7 +67,7 @@ def judge(exc: BaseException, test_file: Path, student: Student | None) -> Judge
 
 
 def _own_error(exc: StudentCodeError) -> str:
-    """Their own words and lines, cut short: they could quote the test's inputs, which no other run or student shares."""
+    """Their own words and lines, cut short: these may quote the test's inputs, which no other student or run shares."""
     text = f"your code raised {exc.type_name[:MAX_CLAIM]}: {exc.message[:MAX_CLAIM]}"
     return f"{text}\n{exc.traceback[-MAX_TRACEBACK:]}" if exc.traceback else text
 

@@ -30,7 +30,7 @@ TESTS = """
         x = torch.randn(4, generator=rng)
         assert_close_to(student.first(x), 2 * x)
     @pytest.mark.marks(1)
-    @pytest.mark.timeout(2)
+    @pytest.mark.timeout(1)
     def test_second(student):
         '''second adds one.'''
         assert_close_to(student.second(3.0), 7.0)
@@ -137,7 +137,8 @@ def test_attachments_lie_beside_the_notebook(submit: Submit) -> None:
 
 def test_classic_cells_earn_their_points_in_the_kernel(submit: Submit) -> None:
     grading = submit({"second": "def second(x): return 0"}, classic=True)
-    assert [(test.name, test.points, test.where) for test in grading.tests] == [("t1", 1, "in-kernel"), ("t2", 0, "in-kernel")]
+    assert [(test.name, test.points) for test in grading.tests] == [("t1", 1), ("t2", 0)]
+    assert {test.where for test in grading.tests} == {"in-kernel"}
 
 
 def test_a_sandbox_that_does_not_exist_is_our_fault(submit: Submit) -> None:
@@ -149,8 +150,8 @@ FORGERIES = {
     "objects": "class L:\n    def __eq__(s, o): return True\n    def __call__(s, *a): return L()\nfirst = second = L()",
     "patched": "import torch\ntorch.allclose = torch.equal = lambda *a, **k: True\nfirst = second = lambda *a: None",
     "reading": (
-        "import glob\nfound = [p for d in ('/work', '/root', '/home', '/tmp', '..') for p in glob.glob(d + '/**/test_tiny.py',"
-        " recursive=True)]\ndef first(x): return len(found)\nsecond = first"
+        "import os\ndef first(x): return next(2 * x for at, _, names in os.walk('/') if 'test_tiny.py' in names)\n"
+        "second = first"
     ),
 }
 
