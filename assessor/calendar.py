@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-WEEK_FORM = re.compile(r"week (\d{1,2}) (" + "|".join(DAYS) + r") (\d\d):(\d\d)")
+WEEK_FORM = re.compile(r"week (\d{1,2}) (" + "|".join(DAYS) + r") (\d\d):(\d\d)", re.ASCII)
 WEEK_EXAMPLE = "'week 10 Monday 16:00'"
 
 
@@ -52,7 +52,12 @@ def working_days_late(due: datetime, submitted: datetime, zone: ZoneInfo, closur
 
     A day runs from the deadline's local time of day to the same time on the next day, and belongs to the date on which
     it ends; weekends and closure days do not count. One second late on a Monday is one day late; from Friday 16:00 all
-    of the weekend until Monday 16:00 is one day.
+    of the weekend until Monday 16:00 is one day. Local times, so that a day on which the clocks change is one day.
+
+    Args:
+        due, submitted: aware instants.
+        zone: the course's.
+        closures: days on which the university is closed. Breaks in teaching are not closures.
 
     Returns:
         Days, 0 when in time.
@@ -62,13 +67,11 @@ def working_days_late(due: datetime, submitted: datetime, zone: ZoneInfo, closur
     """
     if submitted <= due:
         return 0
-    end = due.astimezone(zone).replace(tzinfo=None)
+    end, limit = due.astimezone(zone).replace(tzinfo=None), submitted.astimezone(UTC)
     days = 0
     while True:
         end += timedelta(days=1)
         if end.weekday() < 5 and end.date() not in closures:
             days += 1
-        else:
-            continue
-        if submitted.astimezone(UTC) <= end.replace(tzinfo=zone).astimezone(UTC):
-            return days
+            if limit <= end.replace(tzinfo=zone).astimezone(UTC):
+                return days

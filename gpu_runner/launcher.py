@@ -74,7 +74,7 @@ def load_agent(here: Path) -> Any:
     """agent.py, which finds tensors.py beside it."""
     sys.path.insert(0, str(here))
     try:
-        import agent
+        import agent  # type: ignore[import-not-found, unused-ignore]
     finally:
         sys.path.remove(str(here))
     return agent

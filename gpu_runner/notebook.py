@@ -20,6 +20,7 @@ from typing import Any
 
 import nbformat
 import zmq
+import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.kernelspec import KernelSpec
@@ -93,7 +94,7 @@ class CountingClient(AsyncKernelClient):  # type: ignore[misc]
 
     def connect_iopub(self, identity: bytes | None = None) -> zmq.Socket[bytes]:
         """The iopub socket: messages over the size limit and queues over their length are the kernel's loss."""
-        sock = self.context.socket(zmq.SUB)
+        sock: zmq.Socket[bytes] = self.context.socket(zmq.SUB)
         sock.linger = 1000
         sock.setsockopt(zmq.MAXMSGSIZE, self.max_bytes)
         sock.setsockopt(zmq.RCVHWM, 1000)

@@ -18,9 +18,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import psutil
 import zmq
 from jupyter_client.provisioning import KernelProvisionerBase
 from jupyter_client.session import Session
@@ -97,7 +99,7 @@ class SandboxProvisioner(KernelProvisionerBase):  # type: ignore[misc]
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         """Makes the sockets, and tells the manager where they are."""
-        self._folder = Path(tempfile.mkdtemp(prefix="kernel-", dir=_short_directory()))
+        self._folder = Path(tempfile.mkdtemp(prefix=f"assessor-{os.getpid()}-", dir=_socket_home()))
         manager = self.parent
         manager.transport, manager.ip = "ipc", str(self._folder / "s")
         manager.cache_ports = False
@@ -106,7 +108,8 @@ class SandboxProvisioner(KernelProvisionerBase):  # type: ignore[misc]
         manager.session.key = secrets.token_hex(16).encode()
         self._listeners = {name: _listen(self._folder / f"s-{port}") for name, port in PORTS.items()}
         self.connection_info = manager.get_connection_info()
-        return await super().pre_launch(cmd=[], **kwargs)
+        prepared: dict[str, Any] = await super().pre_launch(cmd=[], **kwargs)
+        return prepared
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict[str, Any]:
         """Starts the sandbox and the kernel in it."""
@@ -165,7 +168,7 @@ class SandboxProvisioner(KernelProvisionerBase):  # type: ignore[misc]
         SIGINT from outside would end the sandbox instead of the cell, so it goes as a message to the control channel.
         """
         session: Session = self.parent.session
-        context = zmq.Context.instance()
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
         with context.socket(zmq.DEALER) as control:
             control.linger = 1000
             control.connect(f"ipc://{self.parent.ip}-{PORTS['control_port']}")
@@ -309,7 +312,14 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-def _short_directory() -> str | None:
-    """A directory whose paths fit into a unix socket's 107 bytes."""
+@lru_cache(maxsize=1)
+def _socket_home() -> str:
+    """A directory whose paths fit into a unix socket's 107 bytes; swept once of what killed processes left there."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    return runtime if runtime and len(runtime) < 60 and os.access(runtime, os.W_OK) else None
+    fit = runtime and len(runtime) < 60 and os.access(runtime, os.W_OK)
+    home = Path(runtime if fit else "/tmp")  # noqa: S108 - mkdtemp makes private directories in it
+    for folder in home.glob("assessor-*-*"):
+        pid = folder.name.split("-")[1]
+        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+    return str(home)

@@ -10,28 +10,32 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session
 
 from assessor.database import migrating
-from assessor.errors import AssessorError, DatabaseUnavailable
+from assessor.errors import DatabaseUnavailable
 
 FILE_NAME = "assessor.db"
 BUSY_SECONDS = 15
 ADVICE = {
     "database is locked": "another process is writing; wait until it is done and run the same command again",
     "readonly database": "the file or its folder is read-only for you; mend its permissions",
+    "read-only transaction": "the server takes no writes now; ask who runs it",
     "disk is full": "the disk is full; make room and run the same command again",
+    "no space left": "the server's disk is full; make room there and run the same command again",
     "disk i/o error": "the disk failed or is full; check it, then run the same command again",
     "unable to open": "the folder does not exist or is not yours",
     "not a database": "the file is something else, or is damaged; restore a backup",
     "malformed": "the file is damaged; restore a backup",
     "connection refused": "the server does not answer; is it running, is the URL right?",
     "could not translate host": "the server's name is unknown; is the URL right?",
+    "failed to resolve host": "the server's name is unknown; is the URL right?",
     "authentication failed": "user or password is wrong",
     "append-only": "marks and events are never changed; add a new one",
 }
+"""What a driver says, and what to do about it."""
 
 
 @dataclass(frozen=True)
@@ -78,25 +82,42 @@ def open_database(place: Path | str, *, create: bool = False) -> Database:
     """
     if isinstance(place, Path):
         file = place / FILE_NAME if place.is_dir() else place
-        if not create and not file.exists():
-            raise DatabaseUnavailable(f"{file}: no database yet; import the class list with `assessor roster`")
-        url, shown = f"sqlite:///{file}", str(file)
+        url, shown = URL.create("sqlite", database=str(file)), str(file)
     else:
-        url = place
-        shown = _without_password(place)
+        url, shown = _parsed(place)
+    if not create and _is_absent(url):
+        raise DatabaseUnavailable(f"{shown}: no database yet; import the class list with `assessor roster`")
     engine = _engine(url, shown)
     with _translated(shown):
         migrating.bring_up(engine, shown, create=create)
     return Database(engine, shown)
 
 
-def _engine(url: str, shown: str) -> Engine:
-    if url.startswith(("postgresql://", "postgres://")):
-        url = "postgresql+psycopg://" + url.split("://", 1)[1]
+def _parsed(place: str) -> tuple[URL, str]:
+    """A URL and how it may be shown: without its password."""
+    try:
+        url = make_url(place)
+    except ArgumentError:
+        raise DatabaseUnavailable(f"{place}: not a database; expected a folder, sqlite:/// or postgresql://") from None
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg")
+    return url, url.render_as_string(hide_password=True)
+
+
+def _is_absent(url: URL) -> bool:
+    """Whether it is a file that is not there. SQLite would make an empty one."""
+    is_file = url.get_backend_name() == "sqlite" and url.database is not None and not url.database.startswith("file:")
+    return is_file and not Path(url.database or "").exists()
+
+
+def _engine(url: URL, shown: str) -> Engine:
     try:
         engine = create_engine(url)
-    except (ArgumentError, NoSuchModuleError, ImportError) as fault:
-        raise DatabaseUnavailable(f"{shown}: {fault}; expected a file, sqlite:/// or postgresql:// URL") from None
+    except NoSuchModuleError:
+        raise DatabaseUnavailable(f"{shown}: unknown kind of database; expected sqlite:/// or postgresql://") from None
+    except ImportError as fault:
+        advice = "install it with `pip install 'assessor[postgres]'`"
+        raise DatabaseUnavailable(f"{shown}: its driver is not installed ({fault}); {advice}") from None
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
     return engine
@@ -125,21 +146,21 @@ def _prepare_sqlite(engine: Engine) -> None:
 
 @contextmanager
 def _translated(place: str) -> Iterator[None]:
-    """Turns what the driver says into one line with what to do."""
+    """Turns what the driver says into one line with what to do. A bug in a query stays a bug."""
     try:
         yield
-    except AssessorError:
-        raise
     except DBAPIError as fault:
-        said = str(fault.orig).strip().splitlines()[0] if fault.orig else str(fault)
-        for sign, advice in ADVICE.items():
-            if sign in str(fault.orig).lower():
-                raise DatabaseUnavailable(f"{place}: {said}; {advice}; nothing was half-written") from fault
-        raise
+        said = str(fault.orig).strip().splitlines()[0] if str(fault.orig).strip() else type(fault.orig).__name__
+        advice = next((advice for sign, advice in ADVICE.items() if sign in str(fault.orig).lower()), None)
+        if advice is None and _is_weather(fault):
+            advice = "see `assessor doctor`, then run the same command again"
+        if advice is None:
+            raise
+        raise DatabaseUnavailable(f"{place}: {said}; {advice}; nothing was half-written") from fault
 
 
-def _without_password(url: str) -> str:
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return url
+def _is_weather(fault: DBAPIError) -> bool:
+    """Whether the engine failed (disk, network, server), rather than refused a query of ours."""
+    if not isinstance(fault, OperationalError):
+        return False
+    return getattr(fault.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR

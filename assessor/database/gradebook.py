@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy.orm import Session
 
 from assessor.course import Assignment, Course
 from assessor.database.engine import Database
-from assessor.database.queries import InForce, in_force
-from assessor.database.tables import REVIEW
-from assessor.marking.arithmetic import mark_assignment, mark_component, mark_module
+from assessor.database.queries import InForce, LateFactor, counting_submission, in_force
+from assessor.database.tables import REVIEW, Submission
+from assessor.marking.assignments import mark_assignment
+from assessor.marking.components import mark_component
+from assessor.marking.lateness import days_late, deadline, late_factor
 from assessor.marking.marks import AssignmentMark, ItemMark, ModuleMark
+from assessor.marking.total import mark_module
 
 
 @dataclass(frozen=True)
@@ -25,17 +31,35 @@ class StudentRow:
 
 
 def gradebook(course: Course, database: Database, now: datetime | None = None) -> list[StudentRow]:
-    """Works out all marks of a cohort.
+    """Works out all marks of a cohort, in the order of student ids.
 
     Args:
         now: where given, an assignment that is not yet due and not handed in is missing, not "not submitted".
     """
     with database.reading() as session:
-        force = in_force(session, course.marking.counting_attempt)
+        force = in_force(session, course.marking.counting_attempt, _late_factor(course))
     return [
         StudentRow(student.id, student.name, student.email, student.marking_id, _module(course, force, student.id, now))
         for student in force.students
     ]
+
+
+def counting_attempt(course: Course, session: Session, student: str, assignment: str) -> Submission | None:
+    """The attempt of one student that counts: the one that the gradebook marks."""
+    return counting_submission(session, student, assignment, course.marking.counting_attempt, _late_factor(course))
+
+
+def _late_factor(course: Course) -> LateFactor:
+    rules = course.marking.late
+    dues = {assignment.name: assignment.due for assignment in course.assignments}
+
+    def factor(assignment: str, submitted_at: datetime, extended_until: datetime | None) -> Decimal:
+        if assignment not in dues:  # of last year's course.toml
+            return Decimal(1)
+        due = deadline(dues[assignment], extended_until)
+        return late_factor(days_late(due, submitted_at, rules, course.term), rules)
+
+    return factor
 
 
 def _module(course: Course, force: InForce, student: str, now: datetime | None) -> ModuleMark:
@@ -50,24 +74,23 @@ def _module(course: Course, force: InForce, student: str, now: datetime | None) 
 def _assignment(
     course: Course, assignment: Assignment, force: InForce, student: str, now: datetime | None
 ) -> AssignmentMark:
-    submission = force.counting.get((student, assignment.name))
-    extension = force.extensions.get((student, assignment.name))
-    job = force.jobs.get(submission.id) if submission else None
-    items = []
-    for item, out_of in assignment.items.items():
-        mark = force.marks.get((student, assignment.name, item))
-        items.append(
-            ItemMark(item, mark.points, mark.out_of, mark.author, mark.reason) if mark else ItemMark(item, None, out_of)
-        )
-    due = max(assignment.due, extension.until) if extension else assignment.due
+    attempt = force.counting.get((student, assignment.name))
+    extended = force.extensions.get((student, assignment.name))
     return mark_assignment(
         assignment,
-        items,
+        [_item(force, student, assignment.name, item, out_of) for item, out_of in assignment.items.items()],
         rules=course.marking.late,
         term=course.term,
-        submitted_at=submission.submitted_at if submission else None,
-        attempt=submission.attempt if submission else None,
-        extended_until=extension.until if extension else None,
-        in_review=job is not None and job.state == REVIEW,
-        closed=now is None or now > due,
+        submitted_at=attempt.submitted_at if attempt else None,
+        attempt=attempt.attempt if attempt else None,
+        extended_until=extended,
+        in_review=attempt is not None and force.job_states.get(attempt.id) == REVIEW,
+        closed=now is None or now > deadline(assignment.due, extended),
     )
+
+
+def _item(force: InForce, student: str, assignment: str, item: str, out_of: Decimal) -> ItemMark:
+    mark = force.marks.get((student, assignment, item))
+    if mark is None:
+        return ItemMark(item, None, out_of)
+    return ItemMark(item, mark.points, mark.out_of, mark.author, mark.reason, mark.not_submitted)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from assessor.errors import AlreadyRunning
+from assessor.errors import AlreadyRunning, DatabaseUnavailable
 
 
 @contextmanager
@@ -17,10 +17,14 @@ def writer_lock(root: Path) -> Iterator[None]:
 
     Raises:
         AlreadyRunning: another process holds it; names its process id.
+        DatabaseUnavailable: ours; the lock cannot be made, because the folder is read-only or the disk is full.
     """
-    folder = root / ".assessor"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    handle = os.open(folder / "writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    file = root / ".assessor" / "writer.lock"
+    try:
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as fault:
+        raise DatabaseUnavailable(f"{file}: {fault.strerror}; marks are written only under this lock") from fault
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 from assessor.errors import DatabaseUnavailable
 
@@ -41,10 +41,15 @@ def bring_up(engine: Engine, shown: str, *, create: bool) -> None:
 
 
 def migrate(engine: Engine, revision: str) -> None:
-    """Goes up or down to a revision ('base' for none), in one transaction."""
+    """Goes up or down to a revision ('base' for none), in one transaction.
+
+    Two that start at once go one after the other, and the second finds nothing left to do.
+    """
     from alembic import command  # slow to import, and needed once in a database's life
 
-    with engine.begin() as connection:
+    with engine.execution_options(writer=True).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(6258)"))
         config = _config()
         config.attributes["connection"] = connection
         found = connection.dialect.has_table(connection, "alembic_version")
@@ -57,10 +62,7 @@ def known_revisions() -> list[str]:
     return sorted(path.name.split("_")[0] for path in (SCRIPTS / "versions").glob("[0-9]*.py"))
 
 
-def _is_older(revision: str, connection: object) -> bool:
-    from sqlalchemy import Connection
-
-    assert isinstance(connection, Connection)  # noqa: S101 - for the type checker
+def _is_older(revision: str, connection: Connection) -> bool:
     at = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     known = known_revisions()
     return at in known and revision in known and known.index(revision) < known.index(at)

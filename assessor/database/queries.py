@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session, aliased
 
-from assessor.database.tables import RECORDED, Extension, Job, Mark, Student, Submission
+from assessor.database.tables import OUT, QUEUED, RECORDED, REVIEW, Extension, Job, Mark, Student, Submission
 
 Key = tuple[str, str]
 """(student, assignment)."""
+LateFactor = Callable[[str, datetime, datetime | None], Decimal]
+"""(assignment, handed in at, extended until) -> what lateness leaves of a mark, 0 to 1."""
+
+
+class Attempt(NamedTuple):
+    """A submission's facts that decide a mark. Plain tuples: a cohort's are read by the ten thousand."""
+
+    id: int
+    student: str
+    assignment: str
+    attempt: int
+    submitted_at: datetime
+
+
+class GivenMark(NamedTuple):
+    """A mark's facts."""
+
+    id: int
+    student: str
+    assignment: str
+    item: str
+    submission: int | None
+    points: Decimal
+    out_of: Decimal
+    author: str
+    reason: str
+    not_submitted: bool
 
 
 @dataclass(frozen=True)
@@ -23,63 +52,118 @@ class InForce:
         counting: for each student and assignment the attempt that counts.
         marks: for each student, assignment and item the mark in force: the newest of those that belong to the counting
             attempt or to no attempt.
-        jobs: state of the newest job of each submission.
-        extensions: the newest of each student and assignment.
+        job_states: state of the newest job of each submission.
+        extensions: for each student and assignment until when; the newest extension holds.
     """
 
     students: tuple[Student, ...]
-    counting: Mapping[Key, Submission]
-    marks: Mapping[tuple[str, str, str], Mark]
-    jobs: Mapping[int, Job]
-    extensions: Mapping[Key, Extension]
+    counting: Mapping[Key, Attempt]
+    marks: Mapping[tuple[str, str, str], GivenMark]
+    job_states: Mapping[int, str]
+    extensions: Mapping[Key, datetime]
 
 
-def in_force(session: Session, policy: str) -> InForce:
-    """Reads what is in force; `policy` is 'last' or 'best' (the attempt that counts)."""
+def in_force(session: Session, policy: str, late_factor: LateFactor | None = None) -> InForce:
+    """Reads what is in force.
+
+    Args:
+        policy: which attempt counts: 'last', or 'best' (the most points after lateness; the later one of two alike).
+        late_factor: what lateness leaves, for 'best'; without it lateness costs nothing.
+    """
     students = tuple(session.scalars(select(Student).order_by(Student.id)))
-    extensions = {(e.student_id, e.assignment): e for e in session.scalars(select(Extension).order_by(Extension.id))}
-    jobs = {job.submission_id: job for job in session.scalars(select(Job).order_by(Job.id))}
-    marks = list(session.scalars(select(Mark).order_by(Mark.id)))
-    counting = _counting(session.scalars(select(Submission).order_by(Submission.attempt)), marks, policy)
-    force: dict[tuple[str, str, str], Mark] = {}
+    extensions = _extensions(session)
+    states: dict[int, str] = dict(session.execute(select(Job.submission_id, Job.state).order_by(Job.id)).tuples().all())
+    marks = [GivenMark._make(row) for row in session.execute(_marks())]
+    attempts_ = [Attempt._make(row) for row in session.execute(_attempts())]
+    counting = _counting(attempts_, marks, extensions, policy, late_factor)
+    force: dict[tuple[str, str, str], GivenMark] = {}
     for mark in marks:
-        attempt = counting.get((mark.student_id, mark.assignment))
-        if mark.submission_id is None or (attempt is not None and mark.submission_id == attempt.id):
-            force[mark.student_id, mark.assignment, mark.item] = mark
-    return InForce(students, counting, force, jobs, extensions)
+        attempt = counting.get((mark.student, mark.assignment))
+        if mark.submission is None or (attempt is not None and mark.submission == attempt.id):
+            force[mark.student, mark.assignment, mark.item] = mark
+    return InForce(students, counting, force, states, extensions)
 
 
-def _counting(submissions: Iterable[Submission], marks: Iterable[Mark], policy: str) -> dict[Key, Submission]:
-    points: dict[tuple[int, str], Decimal] = {}
-    for mark in marks:
-        if mark.submission_id is not None:
-            points[mark.submission_id, mark.item] = mark.points
-    score: dict[int, Decimal] = {}
-    for (submission_id, _), value in points.items():
-        score[submission_id] = score.get(submission_id, Decimal(0)) + value
-    chosen: dict[Key, Submission] = {}
-    for submission in submissions:
-        key = (submission.student_id, submission.assignment)
-        old = chosen.get(key)
-        unmarked = Decimal(-1)
-        if old is None or policy == "last" or score.get(submission.id, unmarked) >= score.get(old.id, unmarked):
-            chosen[key] = submission
-    return chosen
+def _marks() -> Select[int, str, str, str, int | None, Decimal, Decimal, str, str, bool]:
+    return select(
+        Mark.id, Mark.student_id, Mark.assignment, Mark.item, Mark.submission_id, Mark.points, Mark.out_of,
+        Mark.author, Mark.reason, Mark.not_submitted,
+    ).order_by(Mark.id)  # fmt: skip
 
 
-def counting_submission(session: Session, student: str, assignment: str, policy: str) -> Submission | None:
-    """The attempt of one student that counts."""
-    query = select(Submission).where(Submission.student_id == student, Submission.assignment == assignment)
-    marks = session.scalars(
-        select(Mark).where(Mark.student_id == student, Mark.assignment == assignment).order_by(Mark.id)
-    )
-    return _counting(session.scalars(query.order_by(Submission.attempt)), marks, policy).get((student, assignment))
+def _attempts() -> Select[int, str, str, int, datetime]:
+    return select(
+        Submission.id, Submission.student_id, Submission.assignment, Submission.attempt, Submission.submitted_at
+    ).order_by(Submission.attempt)
+
+
+def _extensions(session: Session, *only: object) -> dict[Key, datetime]:
+    query = select(Extension.student_id, Extension.assignment, Extension.until).where(*only).order_by(Extension.id)  # type: ignore[arg-type]
+    return {(student, assignment): until for student, assignment, until in session.execute(query)}
+
+
+def _counting(
+    attempts_: Iterable[Attempt],
+    marks: Iterable[GivenMark],
+    extensions: Mapping[Key, datetime],
+    policy: str,
+    late_factor: LateFactor | None,
+) -> dict[Key, Attempt]:
+    """The attempt that counts of each student and assignment; `attempts_` oldest first."""
+    if policy == "last":
+        return {(each.student, each.assignment): each for each in attempts_}
+    newest = {(mark.submission, mark.item): mark.points for mark in marks if mark.submission is not None}
+    points: dict[int | None, Decimal] = {}
+    for (submission, _), value in newest.items():
+        points[submission] = points.get(submission, Decimal(0)) + value
+    chosen: dict[Key, tuple[Decimal, Attempt]] = {}
+    for each in attempts_:
+        key = (each.student, each.assignment)
+        factor = late_factor(each.assignment, each.submitted_at, extensions.get(key)) if late_factor else Decimal(1)
+        score = points[each.id] * factor if each.id in points else Decimal(-1)
+        if key not in chosen or score >= chosen[key][0]:
+            chosen[key] = (score, each)
+    return {key: attempt for key, (_, attempt) in chosen.items()}
+
+
+def counting_submission(
+    session: Session, student: str, assignment: str, policy: str, late_factor: LateFactor | None = None
+) -> Submission | None:
+    """The attempt of one student that counts, by the same rule as `in_force`."""
+    found = _counting(
+        [
+            Attempt._make(row)
+            for row in session.execute(
+                _attempts().where(Submission.student_id == student, Submission.assignment == assignment)
+            )
+        ],
+        [
+            GivenMark._make(row)
+            for row in session.execute(_marks().where(Mark.student_id == student, Mark.assignment == assignment))
+        ],
+        _extensions(session, Extension.student_id == student, Extension.assignment == assignment),
+        policy,
+        late_factor,
+    ).get((student, assignment))
+    return None if found is None else session.get(Submission, found.id)
+
+
+def extended_until(session: Session, student: str, assignment: str) -> datetime | None:
+    """Until when one student has an extension, if so; the newest holds."""
+    here = (Extension.student_id == student, Extension.assignment == assignment)
+    return _extensions(session, *here).get((student, assignment))
 
 
 def attempts(session: Session, student: str, assignment: str) -> list[Submission]:
     """All attempts of one student, oldest first."""
     query = select(Submission).where(Submission.student_id == student, Submission.assignment == assignment)
     return list(session.scalars(query.order_by(Submission.attempt)))
+
+
+def submissions(session: Session, assignment: str) -> list[Submission]:
+    """All attempts of all students, by student and attempt."""
+    query = select(Submission).where(Submission.assignment == assignment)
+    return list(session.scalars(query.order_by(Submission.student_id, Submission.attempt)))
 
 
 def history(session: Session, student: str, assignment: str) -> list[Mark]:
@@ -93,10 +177,59 @@ def student_ids(session: Session) -> list[str]:
     return list(session.scalars(select(Student.id).order_by(Student.id)))
 
 
-def job_counts(session: Session) -> dict[tuple[str, str], int]:
-    """How many jobs of each assignment are in each state."""
-    query = select(Submission.assignment, Job.state, func.count()).join(Job.submission)
-    return {(a, s): n for a, s, n in session.execute(query.group_by(Submission.assignment, Job.state))}
+@dataclass(frozen=True)
+class Progress:
+    """How far one assignment is. Students are counted once, by their newest attempt and its newest job.
+
+    Attributes:
+        submitted: students with at least one attempt; attempts: all attempts.
+        queued, out, recorded, review: of the submitted; `out` is with a worker; the rest has no job yet.
+    """
+
+    submitted: int = 0
+    attempts: int = 0
+    queued: int = 0
+    out: int = 0
+    recorded: int = 0
+    review: int = 0
+
+
+def progress(session: Session) -> dict[str, Progress]:
+    """How far each assignment is that has any submission."""
+    newest = (
+        select(Submission.student_id, Submission.assignment, func.max(Submission.attempt).label("attempt"))
+        .group_by(Submission.student_id, Submission.assignment)
+        .subquery()
+    )
+    last_job = select(Job.submission_id, func.max(Job.id).label("id")).group_by(Job.submission_id).subquery()
+    mine = aliased(Submission)
+    here = (
+        (mine.student_id == newest.c.student_id)
+        & (mine.assignment == newest.c.assignment)
+        & (mine.attempt == newest.c.attempt)
+    )
+    query = (
+        select(mine.assignment, Job.state, func.count())
+        .join(newest, here)
+        .outerjoin(last_job, last_job.c.submission_id == mine.id)
+        .outerjoin(Job, Job.id == last_job.c.id)
+        .group_by(mine.assignment, Job.state)
+    )
+    states: dict[str, dict[str | None, int]] = {}
+    for assignment, state, count in session.execute(query):
+        states.setdefault(assignment, {})[state] = count
+    totals = select(Submission.assignment, func.count()).group_by(Submission.assignment)
+    return {
+        assignment: Progress(
+            submitted=sum(states[assignment].values()),
+            attempts=count,
+            queued=states[assignment].get(QUEUED, 0),
+            out=sum(states[assignment].get(state, 0) for state in OUT),
+            recorded=states[assignment].get(RECORDED, 0),
+            review=states[assignment].get(REVIEW, 0),
+        )
+        for assignment, count in session.execute(totals)
+    }
 
 
 def ungraded(session: Session, assignment: str, policy: str) -> list[int]:

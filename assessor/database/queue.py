@@ -1,7 +1,8 @@
 """The job queue: which submissions are to be graded, and by whom they are held.
 
 Only the coordinator that holds the course's writer lock calls these. A job is `queued`, then `leased` (given to a
-worker), `started`, `finished` (the worker answered), and `recorded`, or `review` where a fault of ours kept it from a mark.
+worker), `started`, `finished` (the worker answered), and `recorded`, or `review` where a fault of ours kept it from a
+mark.
 """
 
 from __future__ import annotations

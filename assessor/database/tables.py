@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from assessor.database.types import Exact, UtcDateTime
@@ -14,6 +14,11 @@ from assessor.database.types import Exact, UtcDateTime
 QUEUED, LEASED, STARTED, FINISHED, RECORDED, REVIEW = "queued", "leased", "started", "finished", "recorded", "review"
 OUT = (LEASED, STARTED, FINISHED)
 """States of a job that some coordinator holds."""
+MARK_IN_RANGE = (
+    "CAST(points AS NUMERIC) BETWEEN 0 AND CAST(out_of AS NUMERIC)"
+    " AND (NOT not_submitted OR CAST(points AS NUMERIC) = 0)"
+)
+"""Casts, because SQLite keeps exact numbers as text."""
 
 
 class Table(DeclarativeBase):
@@ -25,6 +30,7 @@ class Table(DeclarativeBase):
             "uq": "uq_%(table_name)s_%(column_0_N_name)s",
             "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
             "pk": "pk_%(table_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
         }
     )
     type_annotation_map = {Decimal: Exact, datetime: UtcDateTime, dict[str, Any]: JSON, list[str]: JSON, str: Text}
@@ -130,10 +136,17 @@ class TestRecord(Table):
 
 
 class Mark(Table):
-    """One mark of one item: appended, never changed; the newest counts, the older stay."""
+    """One mark of one item: appended, never changed; the newest counts, the older stay.
+
+    `submission_id` of None stands whatever is handed in. `not_submitted` says that nothing was handed in: 0 points that
+    are shown as NS.
+    """
 
     __tablename__ = "mark"
-    __table_args__ = (Index("ix_mark_student_id_assignment_item", "student_id", "assignment", "item"),)
+    __table_args__ = (
+        Index("ix_mark_student_id_assignment_item", "student_id", "assignment", "item"),
+        CheckConstraint(MARK_IN_RANGE, "in_range"),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     student_id: Mapped[str] = mapped_column(ForeignKey("student.id"))
     assignment: Mapped[str] = mapped_column(String(64))
@@ -145,6 +158,7 @@ class Mark(Table):
     at: Mapped[datetime]
     reason: Mapped[str]
     grading_id: Mapped[int | None] = mapped_column(ForeignKey("grading.id"))
+    not_submitted: Mapped[bool] = mapped_column(default=False)
 
 
 class Event(Table):

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import DateTime, Dialect, Numeric, String
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+PLACES = Decimal("0.0001")
+LIMIT = Decimal(10) ** 8
 
 
 class Exact(TypeDecorator[Decimal]):
@@ -21,20 +25,27 @@ class Exact(TypeDecorator[Decimal]):
         return dialect.type_descriptor(String(20) if dialect.name == "sqlite" else Numeric(12, 4))
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
-        """Refuses anything but a finite Decimal."""
+        """Refuses anything but a finite Decimal of at most eight digits before its point."""
         if value is None:
             return None
-        if not isinstance(value, Decimal) or not value.is_finite():
+        if not isinstance(value, Decimal) or not value.is_finite() or abs(value) >= LIMIT:
             raise ValueError(f"not an exact mark: {value!r}")
-        exact = value.quantize(Decimal("0.0001"))
+        exact = value.quantize(PLACES)
         return f"{exact:f}" if dialect.name == "sqlite" else exact
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         """The number without trailing zeros."""
         if value is None:
             return None
-        plain = Decimal(value).normalize()
-        return plain if plain.as_tuple().exponent <= 0 else plain.quantize(Decimal(1))  # type: ignore[operator]
+        return _tidy(value)
+
+
+@lru_cache(maxsize=4096)
+def _tidy(value: str | Decimal) -> Decimal:
+    """A cohort's marks are few numbers many times."""
+    number = Decimal(value)
+    whole = number.to_integral_value()
+    return whole if number == whole else number.normalize()
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -222,7 +222,7 @@ class _Plugin:
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Somebody wants the worker to stop; pytest would swallow it."""
-        self.interrupted = isinstance(excinfo.value, KeyboardInterrupt)
+        self.interrupted = type(excinfo.value) is KeyboardInterrupt  # pytest's own stops derive from it
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Seeds this side, for a reference that draws from the global generators."""

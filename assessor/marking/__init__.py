@@ -1,1 +1,1 @@
-"""Marks as pure arithmetic: lateness, assignments, components, the module. No database, no clock, no rounding but one."""
+"""Marks as pure arithmetic: lateness, assignments, components, the module. No database, no clock, one rounding."""

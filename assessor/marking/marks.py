@@ -30,13 +30,19 @@ class Step:
 
 @dataclass(frozen=True)
 class ItemMark:
-    """The mark in force of one part of an assignment. `points` of None: not marked yet."""
+    """The mark in force of one part of an assignment.
+
+    Attributes:
+        points: None is not marked yet, which is neither 0 nor "not submitted".
+        not_submitted: a marker or an import says that nothing was handed in; `points` is then 0.
+    """
 
     item: str
     points: Decimal | None
     out_of: Decimal
     author: str = ""
     reason: str = ""
+    not_submitted: bool = False
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
-from assessor.reports.files import replacing
+from assessor.files import replacing
 from assessor.reports.sheet import Cell, Row, Sheet
 from assessor.reports.text import one_line, plain
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from assessor.reports.files import replacing
+from assessor.files import replacing
 from assessor.reports.pages import stream
 from assessor.reports.sheet import FAIL, PASS, PENDING, STATES, Row, Sheet, notes, summarise
 

@@ -1,11 +1,11 @@
-"""The files that a mark rests on: the executed notebook and the manifest, kept beside nothing else."""
+"""The files that a mark rests on: the executed notebook and the manifest, kept for each attempt."""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
+from assessor.files import write_text
 from assessor.grading.results import Grading
 
 
@@ -21,18 +21,7 @@ def keep_evidence(root: Path, student: str, assignment: str, attempt: int, noteb
         OSError: ours; the disk is full or read-only.
     """
     folder = evidence_folder(root, student, assignment, attempt)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / notebook, grading.execution.notebook)
+    write_text(folder / notebook, grading.execution.notebook)
     manifest = json.dumps(grading.execution.manifest, indent=1, sort_keys=True, default=str)
-    write_whole(folder / "manifest.json", manifest + "\n")
+    write_text(folder / "manifest.json", manifest + "\n")
     return folder
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file so that a crash leaves the old one or the new one, never a part."""
-    partial = path.with_name(f".{path.name}.part")
-    with partial.open("w", encoding="utf-8", errors="surrogatepass") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)

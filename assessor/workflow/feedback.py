@@ -36,7 +36,7 @@ from assessor.reports.feedback import (
     module_page,
     test_line,
 )
-from assessor.reports.files import write_text
+from assessor.files import write_text
 from assessor.reports.hidden_parts import without_hidden_tests
 from assessor.reports.text import local_time, plain
 from assessor.workflow.evidence import evidence_folder

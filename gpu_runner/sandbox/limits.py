@@ -12,6 +12,7 @@ import itertools
 import os
 import time
 from abc import ABC, abstractmethod
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -253,4 +254,18 @@ def best_meter() -> type[Meter]:
 
 def make_meter(limits: Limits) -> Meter:
     """A meter of the strongest kind."""
+    _sweep()
     return best_meter()(limits)  # type: ignore[call-arg]
+
+
+@lru_cache(maxsize=1)
+def _sweep() -> None:
+    """Once a process: removes the empty cgroups that killed processes of ours left behind."""
+    places = [CgroupV1.ROOT / kind / PARENT for kind in CgroupV1.CONTROLLERS]
+    parent = CgroupV2._parent()
+    for place in [*places, *([parent] if parent else [])]:
+        for folder in place.glob(f"{PARENT}-*-*") if place.is_dir() else ():
+            pid = folder.name.split("-")[1]
+            if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+                with contextlib.suppress(OSError):  # something in it still ends
+                    folder.rmdir()

@@ -103,7 +103,9 @@ def give(database, student, item, points, out_of, *, assignment="lab1", author="
         )
 
 
-def hand_in(course, database, student, notebook, tests, *, at=IN_TIME, attempt=1, state="recorded", changes=(), note=""):
+def hand_in(
+    course, database, student, notebook, tests, *, at=IN_TIME, attempt=1, state="recorded", changes=(), note=""
+):
     with database.transaction() as session:
         submission = Submission(
             student_id=student, assignment="lab1", attempt=attempt, submitted_at=at, collected_at=at, sha256="0" * 64,
@@ -164,7 +166,7 @@ def test_a_page_tells_marks_working_lateness_tests_changes_comments_and_notebook
     feedback(course, database, "lab1", ["s1"], now=NOW)
     text = page(course, "s1").text
     for expected in (
-        "First lab", "automatic: 3 of 6", "3.5 of 7 = 50 %", "2 working days late: × 0.8 = 40 %", "the mark counts × 0.8",
+        "First lab", "automatic: 3 of 6", "3.5 of 7 = 50 %", "2 working days late: × 0.8 = 40 %", "mark counts × 0.8",
         "Softmax should sum to one", "passed", "not right yet", "the third element differs", "look at the axis",
         "Test cell 't3' had been edited; the original was used", "axes without units", "My work", "it says hello",
     ):  # fmt: skip
@@ -173,9 +175,9 @@ def test_a_page_tells_marks_working_lateness_tests_changes_comments_and_notebook
 
 def test_what_staff_read_reaches_no_page(course, database, marked):
     for path in feedback(course, database, now=NOW).paths:
-        text = path.read_text("utf-8")
+        text = re.sub("<style>.*?</style>|sha256-\\S+", "", path.read_text("utf-8"), flags=re.DOTALL)
         for secret in (STAFF_ONLY, "0.4217", "alice", "bob", "quiz.csv", "test_1", "marking_id", "M1"):
-            assert re.search(rf"\b{re.escape(secret)}\b", re.sub("<style>.*?</style>|sha256-\\S+", "", text, flags=re.S)) is None
+            assert re.search(rf"\b{re.escape(secret)}\b", text) is None, (path, secret)
 
 
 def test_a_page_holds_nothing_of_another_student(course, database, marked):
@@ -191,7 +193,8 @@ def test_a_page_holds_nothing_of_another_student(course, database, marked):
 def test_hostile_outputs_messages_and_names_stay_inert(course, database):
     outputs = [
         new_output("stream", text=HOSTILE),
-        new_output("display_data", data={"text/html": HOSTILE + "<iframe src=//x></iframe><a href='javascript:x'>y</a>"}),
+        new_output("display_data", data={"text/html": HOSTILE + "<iframe src=//x></iframe>"}),
+        new_output("display_data", data={"text/html": "<a href='javascript:x'>y</a>"}),
         new_output("display_data", data={"application/javascript": "alert(1)", "text/plain": "plain"}),
         new_output("display_data", data={"image/svg+xml": "<svg onload=alert(1)><script>alert(2)</script></svg>"}),
         new_output("error", ename="E", evalue=HOSTILE, traceback=[HOSTILE]),
@@ -260,7 +263,8 @@ def test_an_automatic_mark_that_a_person_changed_says_so(course, database, marke
 def test_the_module_page_shows_marks_so_far_and_links_to_the_pages_there_are(course, database, marked):
     feedback(course, database, now=NOW)
     shown = page(course, "s1", "index")
-    for expected in ("Ann O'Neill", "40 %", "66.67 %", "2 days late", "First quiz", "60 % of labs", "rounded once, half up = 51"):
+    rounded = "rounded once, half up = 51"
+    for expected in ("Ann O'Neill", "40 %", "66.67 %", "2 days late", "First quiz", "60 % of labs", rounded):
         assert expected in shown.text, expected
     assert [attrs["href"] for tag, attrs in shown.tags if tag == "a"] == ["lab1.html", "quiz1.html"]
     absent = page(course, "s3", "index")
@@ -281,7 +285,8 @@ def test_an_extension_shows_the_date_and_not_the_reason(course, database, marked
 def test_pages_are_written_where_something_was_handed_in_or_marked(course, database, marked):
     written = feedback(course, database, now=NOW).paths
     names = {path.relative_to(course.root / "feedback").as_posix() for path in written}
-    assert names == {"s1/lab1.html", "s1/quiz1.html", "s2/quiz1.html", "s1/index.html", "s2/index.html", "s3/index.html"}
+    indexes = {"s1/index.html", "s2/index.html", "s3/index.html"}
+    assert names == {"s1/lab1.html", "s1/quiz1.html", "s2/quiz1.html"} | indexes
     assert feedback(course, database, "quiz1", ["s2", "s2"], now=NOW).paths == (
         course.root / "feedback/s2/quiz1.html",
         course.root / "feedback/s2/index.html",

@@ -14,6 +14,10 @@ branch_labels = None
 depends_on = None
 
 APPEND_ONLY = ("mark", "event")
+MARK_IN_RANGE = (
+    "CAST(points AS NUMERIC) BETWEEN 0 AND CAST(out_of AS NUMERIC)"
+    " AND (NOT not_submitted OR CAST(points AS NUMERIC) = 0)"
+)
 TABLES = ("event", "mark", "test_result", "grading", "job", "extension", "submission", "student")
 
 
@@ -129,6 +133,8 @@ def upgrade() -> None:
         sa.Column("at", UtcDateTime, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("grading_id", sa.Integer),
+        sa.Column("not_submitted", sa.Boolean, nullable=False),
+        sa.CheckConstraint(MARK_IN_RANGE, name=op.f("ck_mark_in_range")),
         sa.PrimaryKeyConstraint("id", name="pk_mark"),
         sa.ForeignKeyConstraint(["student_id"], ["student.id"], name="fk_mark_student_id_student"),
         sa.ForeignKeyConstraint(["submission_id"], ["submission.id"], name="fk_mark_submission_id_submission"),
@@ -158,12 +164,20 @@ def downgrade() -> None:
 
 def _triggers(engine: str) -> list[str]:
     if engine == "sqlite":
-        return [
+        changes = [
             f"CREATE TRIGGER {table}_refuses_{verb.lower()} BEFORE {verb} ON {table} "
             f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
             for table in APPEND_ONLY
             for verb in ("UPDATE", "DELETE")
         ]
+        # INSERT OR REPLACE takes the old row away without calling the trigger of DELETE
+        replacements = [
+            f"CREATE TRIGGER {table}_refuses_replace BEFORE INSERT ON {table} "  # noqa: S608 - names of ours
+            f"WHEN EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id) "
+            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+            for table in APPEND_ONLY
+        ]
+        return changes + replacements
     function = (
         "CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from assessor.reports.files import replacing, write_text
+from assessor.files import replacing, write_text
 
 
 def test_a_file_appears_only_when_it_is_whole(tmp_path):

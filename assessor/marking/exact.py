@@ -1,0 +1,25 @@
+"""Exact arithmetic of marks, and how a number reads in a line of working."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
+
+ZERO, ONE, HUNDRED = Decimal(0), Decimal(1), Decimal(100)
+EXACT = Context(prec=50)
+"""Thirds do not end: fifty digits are kept through every step, and one rounding is made at the end."""
+_NOISE = Decimal("1e-40")
+"""Far above what fifty digits lose, far below what two different marks can differ by."""
+_SHOWN = Decimal("0.0001")
+
+
+def round_half_up(value: Decimal) -> Decimal:
+    """To an integer; exactly half goes up, also where a division left digits after the fortieth."""
+    with localcontext(EXACT):
+        return value.quantize(_NOISE, ROUND_HALF_UP).quantize(ONE, ROUND_HALF_UP)
+
+
+def plain(value: Decimal) -> str:
+    """A number for a line of working: at most four places, no trailing zeros."""
+    with localcontext(EXACT):
+        text = f"{value.quantize(_SHOWN, ROUND_HALF_UP).normalize():f}"
+    return text if text != "-0" else "0"

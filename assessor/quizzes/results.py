@@ -1,0 +1,51 @@
+"""Results of a quiz, from a plain CSV: student, score and optionally out_of and attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from decimal import Decimal
+from pathlib import Path
+
+from assessor.csvfile import CsvRow, read_csv
+
+
+def read_results(file: Path, students: Collection[str], marks: Decimal, policy: str) -> dict[str, Decimal]:
+    """Each student's marks of a quiz that is out of `marks`.
+
+    Where a student has several rows, each needs its attempt number, and `policy` ('last' or 'best') says which counts.
+
+    Raises:
+        ImportRefused: file, row, column, what was found, what is expected.
+    """
+    rows = read_csv(file, ["student", "score"], ["out_of", "attempt", "started", "finished"])
+    found: dict[str, dict[int, Decimal]] = {}
+    for row in rows:
+        student = row.text("student")
+        if student not in students:
+            raise row.refuse("student", student, "a student of the class list")
+        points = _points(row, marks)
+        attempt = _attempt(row)
+        earlier = found.setdefault(student, {})
+        if attempt in earlier:
+            expected = "each student once, or a column attempt that tells their rows apart"
+            raise row.refuse("student", student, expected)
+        earlier[attempt] = points
+    return {s: max(tries.values()) if policy == "best" else tries[max(tries)] for s, tries in found.items()}
+
+
+def _points(row: CsvRow, marks: Decimal) -> Decimal:
+    out_of = marks
+    if row.values.get("out_of", "").strip():
+        out_of = row.number_in("out_of", Decimal("0.01"), Decimal(10_000))
+    score = row.number_in("score", Decimal(0), out_of)
+    return (score * marks / out_of).quantize(Decimal("0.0001"))
+
+
+def _attempt(row: CsvRow) -> int:
+    text = row.values.get("attempt", "").strip()
+    if not text:
+        return 1
+    value = row.number_in("attempt", Decimal(1), Decimal(1000))
+    if value != int(value):
+        raise row.refuse("attempt", text, "a whole number")
+    return int(value)

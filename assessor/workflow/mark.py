@@ -1,0 +1,95 @@
+"""Marks by hand and by import: appended, with author, time and reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy.orm import Session
+
+from assessor.course import Course
+from assessor.csvfile import exact
+from assessor.database import Database
+from assessor.database.queries import counting_submission, history, student_ids
+from assessor.database.tables import Mark
+from assessor.errors import AssessorError, UnknownName
+
+
+@dataclass(frozen=True)
+class Given:
+    """A mark that was given by hand."""
+
+    points: Decimal
+    out_of: Decimal
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import of marks did."""
+
+    new: int
+    unchanged: int
+
+
+def add_mark(
+    course: Course,
+    database: Database,
+    student: str,
+    name: str,
+    item: str,
+    points: str | Decimal,
+    *,
+    author: str,
+    reason: str,
+    now: datetime,
+) -> Given:
+    """Gives one student a mark for one item; it belongs to the attempt that counts, where there is one.
+
+    Raises:
+        UnknownName: no such student, assignment or item.
+        AssessorError: no reason, or points that are no number within the item's range.
+    """
+    assignment = course.assignment(name)
+    if item not in assignment.items:
+        raise UnknownName(f"item of {name}", item, assignment.items)
+    out_of = assignment.items[item]
+    value = exact(
+        str(points), Decimal(0), out_of,
+        lambda found, expected: AssessorError(f"{student}, {name}, {item}: found {found!r}; expected {expected}"),
+    )  # fmt: skip
+    if not reason.strip():
+        raise AssessorError(f"{student}, {name}, {item}: a mark by hand needs a reason")
+    with database.transaction() as session:
+        known = student_ids(session)
+        if student not in known:
+            raise UnknownName("student", student, known)
+        attempt = counting_submission(session, student, name, course.marking.counting_attempt)
+        session.add(
+            Mark(
+                student_id=student, assignment=name, item=item, submission_id=attempt.id if attempt else None,
+                points=value, out_of=out_of, author=author, at=now, reason=reason.strip(),
+            )
+        )  # fmt: skip
+    return Given(value, out_of)
+
+
+def append_totals(
+    session: Session, name: str, item: str, marks: Mapping[str, Decimal], out_of: Decimal, *,
+    author: str, reason: str, now: datetime,
+) -> Imported:  # fmt: skip
+    """Appends imported marks where they differ from those in force."""
+    new = 0
+    for student, points in marks.items():
+        earlier = [mark for mark in history(session, student, name) if mark.item == item]
+        if earlier and earlier[-1].points == points:
+            continue
+        session.add(
+            Mark(
+                student_id=student, assignment=name, item=item, points=points, out_of=out_of,
+                author=author, at=now, reason=reason,
+            )
+        )  # fmt: skip
+        new += 1
+    return Imported(new, len(marks) - new)
