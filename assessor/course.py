@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -77,7 +78,7 @@ class Assignment:
     grader: Path
     student_hours: float | None = None
 
-    @property
+    @cached_property
     def items(self) -> dict[str, Decimal]:
         """Every part that gets its own mark, and what it is out of."""
         if self.kind != "notebook":

@@ -61,7 +61,7 @@ def python_environment(python: Path | None = None) -> PythonEnvironment:
         raise SandboxUnavailable("python", f"{executable} does not run: {fault}", "mend environment.python") from None
     if "ipykernel" not in told["packages"]:
         raise SandboxUnavailable("python", f"{executable} has no ipykernel", "install ipykernel there")
-    sites = [Path(site) for site in told["site_packages"]]
+    sites = {path for site in map(Path, told["site_packages"]) for path in (site, site.resolve())}
     return PythonEnvironment(
         executable=Path(told["executable"]),
         version=told["version"],
@@ -72,8 +72,11 @@ def python_environment(python: Path | None = None) -> PythonEnvironment:
 
 
 def _outermost(folders: list[Path]) -> tuple[Path, ...]:
-    """The folders that are not below another of them nor below /usr, which every sandbox shows."""
-    wanted = {folder.resolve() for folder in folders}
+    """The folders that are not below another of them nor below /usr, which every sandbox shows.
+
+    Both as they are named and as they are without links: programs and scripts in them name either.
+    """
+    wanted = {path for folder in folders for path in (folder.absolute(), folder.resolve())}
     whole = [Path("/usr"), *wanted]
     return tuple(sorted(f for f in wanted if not any(f != other and f.is_relative_to(other) for other in whole)))
 

@@ -1,11 +1,14 @@
 """The first program in a kernel's sandbox: fixed, readable by the student, holding no secret worth having.
 
-It runs as a plain file beside agent.py and tensors.py. It sets the limits that a process can only set itself, fixes what
-would make two runs differ, and becomes an ordinary ipykernel whose sockets are descriptors that it was given: already
-bound and listening, so that no path of the host need be visible here. One message type more than usual,
+It runs as a plain file beside agent.py and tensors.py. It sets the limits that a process can only set itself, fixes
+what would make two runs differ, and becomes an ordinary ipykernel whose sockets are descriptors that it was given:
+already bound and listening, so that no path of the host need be visible here. One message type more than usual,
 `assessor_serve`, makes the main thread answer the trusted end of the channel until that end closes it.
 
-Nothing here resists the student: whatever this process says later is a claim.
+Until the kernel is made, the current directory is not the student's: a torch.py beside the notebook must not be ours.
+
+Nothing here resists the student: whatever this process says later is a claim. The bound on output is a kindness to
+honest loops that print; the one that counts is in client.py.
 """
 
 from __future__ import annotations
@@ -26,14 +29,20 @@ def main() -> None:
     here = Path(__file__).parent
     config = json.loads((here / "launch.json").read_text())
     sys.path[:] = [entry for entry in sys.path if entry != str(here)]
+    home = Path.cwd()
+    os.chdir("/")
     set_limits(config["limits"])
     fix_seeds(config["seed"], config["threads"])
     agent = load_agent(here)
-    run_kernel(config, agent, here / "connection.json")
+    app = make_kernel(config, here / "connection.json")
+    bound_output(app, **config["output"])
+    add_serving(app.kernel, agent, config["channel"])
+    os.chdir(home)
+    app.start()
 
 
-def set_limits(limits: dict[str, int]) -> None:
-    """Per-process limits, hard ones: they cannot be raised again."""
+def set_limits(limits: dict[str, int | None]) -> None:
+    """Per-process limits, hard ones: they cannot be raised again. `processes` is None where it would count others'."""
     wanted = {
         resource.RLIMIT_NOFILE: limits["open_files"],
         resource.RLIMIT_FSIZE: limits["file_bytes"],
@@ -43,6 +52,8 @@ def set_limits(limits: dict[str, int]) -> None:
         resource.RLIMIT_MEMLOCK: 64 * 1024,
     }
     for kind, value in wanted.items():
+        if value is None:
+            continue
         _, hard = resource.getrlimit(kind)
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(kind, (value, value))
@@ -80,8 +91,8 @@ def load_agent(here: Path) -> Any:
     return agent
 
 
-def run_kernel(config: dict[str, Any], agent: Any, connection_file: Path) -> None:
-    """Becomes an ipykernel on the given descriptors."""
+def make_kernel(config: dict[str, Any], connection_file: Path) -> Any:
+    """An ipykernel on the given descriptors, not yet started."""
     from ipykernel.heartbeat import Heartbeat
     from ipykernel.kernelapp import IPKernelApp
 
@@ -91,6 +102,7 @@ def run_kernel(config: dict[str, Any], agent: Any, connection_file: Path) -> Non
         import zmq
 
         sock.setsockopt(zmq.USE_FD, descriptors[port])
+        sock.setsockopt(zmq.SNDHWM, 0)  # a slow reader costs this process memory, not its last words
         sock.bind(f"ipc://{app.ip}-{port}")  # names the endpoint; nothing is made there
         return port
 
@@ -108,8 +120,43 @@ def run_kernel(config: dict[str, Any], agent: Any, connection_file: Path) -> Non
     warnings.filterwarnings("ignore", module="ipykernel|traitlets|zmq")
     app = Kernel.instance(connection_file=str(connection_file), log_level=50)
     app.initialize(["--HistoryManager.enabled=False", "--InteractiveShellApp.exec_PYTHONSTARTUP=False"])
-    add_serving(app.kernel, agent, config["channel"])
-    app.start()
+    return app
+
+
+def bound_output(app: Any, text: int, messages: int, message_bytes: int, kept_bytes: int) -> None:
+    """Drops what the reader would drop anyway, before it fills this process's memory.
+
+    Args:
+        text: characters that may be printed.
+        messages: how many messages may be sent; small ones that are no output pass all the same.
+        message_bytes: size of the largest that the reader accepts.
+        kept_bytes: what is small.
+    """
+    from ipykernel.iostream import OutStream
+
+    used = {"text": 0, "messages": 0}
+    write, send = OutStream.write, app.iopub_thread.send_multipart
+
+    def bounded_write(self: Any, string: str) -> int | None:
+        length = len(string)
+        room = max(0, text - used["text"])
+        used["text"] += length
+        if length > room:
+            if room:
+                write(self, string[:room])
+            return length
+        return int(write(self, string) or length)
+
+    def bounded_send(parts: list[Any], *arguments: Any, **keywords: Any) -> None:
+        size, topic = sum(map(len, parts)), bytes(parts[0])
+        used["messages"] += 1
+        if size > message_bytes:
+            sys.stderr.write(f"[an output of {size} bytes was left out here]\n")
+        elif used["messages"] <= messages or (size <= kept_bytes and not topic.startswith((b"stream", b"display"))):
+            send(parts, *arguments, **keywords)
+
+    OutStream.write = bounded_write
+    app.iopub_thread.send_multipart = bounded_send
 
 
 def add_serving(kernel: Any, agent: Any, descriptor: int) -> None:

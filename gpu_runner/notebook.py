@@ -1,9 +1,8 @@
 """Opening a sandboxed kernel and running a notebook in it, by unmodified nbclient.
 
-Theory of operation. One process of ours, one sandbox. nbclient talks to the kernel over the sockets that the provisioner
-made. Two things are added, both on this side: the client's iopub channel counts bytes and messages while they arrive and
-drops what is over the limit before anybody stores it, and the watchdog is told where each cell begins and ends. What the
-kernel says over these sockets is what the notebook shows; no mark depends on it.
+Theory of operation. One process of ours, one sandbox. nbclient talks to the kernel over the sockets that the
+provisioner made, through the checked client of client.py; the watchdog is told where each cell begins and ends. What
+the kernel says over these sockets is what the notebook shows; no mark depends on it.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -19,95 +18,19 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import zmq
 import zmq.asyncio
-from jupyter_client.asynchronous.client import AsyncKernelClient
-from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
-from traitlets import Type
 
 from gpu_runner.channel import Channel
-from gpu_runner.errors import SandboxFailed
+from gpu_runner.client import CheckedClient, OutputGauge, clean_text
+from gpu_runner.errors import ChannelMisused, SandboxFailed
 from gpu_runner.execution import CellRun, CellStatus, Execution, Limits, Outcome, Usage
 from gpu_runner.provisioner import READY_SECONDS, SandboxProvisioner, death_reason
 from gpu_runner.sandbox import get_sandbox
-
-MAX_MESSAGES = 10_000
-FLOOD = 4
-"""A run whose output passes its limit this many times over is ended; below that it is only cut."""
-CUT = "\n[output cut here: the limit of this run is passed]\n"
-DATA_MESSAGES = ("stream", "display_data", "update_display_data", "execute_result", "error")
-
-
-class OutputGauge:
-    """Counts a run's output as it arrives, and says what may still be kept."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limit, self.bytes, self.messages = limits.output_bytes, 0, 0
-        self.flooded: Callable[[], None] = lambda: None
-        self.cut = False
-
-    def admit(self, message: dict[str, Any], size: int) -> bool:
-        """Whether this message is kept. The first that is not is turned into a notice."""
-        if message["header"]["msg_type"] not in DATA_MESSAGES:
-            return True
-        self.bytes, self.messages = self.bytes + size, self.messages + 1
-        if self.bytes <= self._limit and self.messages <= MAX_MESSAGES:
-            return True
-        if self.bytes > FLOOD * self._limit or self.messages > FLOOD * MAX_MESSAGES:
-            self.flooded()
-        if self.cut:
-            return False
-        self.cut = True
-        message["header"]["msg_type"] = message["msg_type"] = "stream"
-        message["content"] = {"name": "stderr", "text": CUT}
-        return True
-
-
-class CountingChannel(AsyncZMQSocketChannel):  # type: ignore[misc]
-    """An iopub channel that drops output over the limit before anybody stores it."""
-
-    gauge: OutputGauge | None = None
-
-    async def _recv(self, **kwargs: Any) -> dict[str, Any]:
-        while True:
-            parts = await self.socket.recv_multipart(**kwargs)
-            size = sum(map(len, parts))
-            _, parts = self.session.feed_identities(parts)
-            message: dict[str, Any] = self.session.deserialize(parts)
-            if self.gauge is None or self.gauge.admit(message, size):
-                return message
-
-
-class CountingClient(AsyncKernelClient):  # type: ignore[misc]
-    """A kernel client whose iopub is counted and bounded."""
-
-    iopub_channel_class = Type(CountingChannel)
-
-    def bound(self, gauge: OutputGauge, limits: Limits) -> None:
-        """Sets the bounds; before the channels start."""
-        self.gauge, self.max_bytes = gauge, limits.output_bytes + 2**20
-
-    def connect_iopub(self, identity: bytes | None = None) -> zmq.Socket[bytes]:
-        """The iopub socket: messages over the size limit and queues over their length are the kernel's loss."""
-        sock: zmq.Socket[bytes] = self.context.socket(zmq.SUB)
-        sock.linger = 1000
-        sock.setsockopt(zmq.MAXMSGSIZE, self.max_bytes)
-        sock.setsockopt(zmq.RCVHWM, 1000)
-        sock.connect(self._make_url("iopub"))
-        sock.setsockopt(zmq.SUBSCRIBE, b"")
-        return sock
-
-    @property
-    def iopub_channel(self) -> Any:
-        """The counted channel."""
-        channel = super().iopub_channel
-        channel.gauge = self.gauge
-        return channel
 
 
 class Kernel:
@@ -118,10 +41,9 @@ class Kernel:
         self._provisioner: SandboxProvisioner = manager.provisioner
         self._gauge = OutputGauge(limits)
         self._gauge.flooded = lambda: self._provisioner.watchdog.end(Outcome.OUTPUT_EXCEEDED)
-        self._client: CountingClient = manager.client(context=zmq.asyncio.Context())
+        self._client: CheckedClient = manager.client(context=zmq.asyncio.Context())
         self._client.bound(self._gauge, limits)
-        self._client.allow_stdin = False
-        self._client.start_channels()
+        self._client.start_channels(stdin=False, hb=False)  # input() raises at once
         self._channel: Channel | None = None
         self.manifest: dict[str, Any] = {}
 
@@ -164,7 +86,12 @@ class Kernel:
         raise SandboxFailed(self._provisioner.backend, state, log[-2000:])
 
     def run(self, notebook: NotebookNode) -> Execution:
-        """Runs every cell, going on past cells that raise. The kernel stays alive after it, where it can."""
+        """Runs every cell, going on past cells that raise. The kernel stays alive after it, where it can.
+
+        Not after `serve`: from then on the main thread answers the channel.
+        """
+        if self._channel is not None:
+            raise ChannelMisused("the kernel serves its channel and runs no more cells")
         started = datetime.now(UTC)
         runner = _Runner(self, self._provisioner, clean_notebook(notebook), self._limits)
         cells = runner.run(self._loop, self._client)
@@ -172,11 +99,11 @@ class Kernel:
         usage = self.usage()
         manifest = {
             **self.manifest,
-            "notebook_sha256": hashlib.sha256(nbformat.writes(notebook).encode()).hexdigest(),
+            "notebook_sha256": hashlib.sha256(clean_text(nbformat.writes(notebook)).encode()).hexdigest(),
             "started_at": started.isoformat(),
             "finished_at": datetime.now(UTC).isoformat(),
         }
-        return Execution(outcome, tuple(cells), usage, nbformat.writes(runner.notebook), manifest)
+        return Execution(outcome, tuple(cells), usage, clean_text(nbformat.writes(runner.notebook)), manifest)
 
     def _outcome(self, cells: list[CellRun]) -> Outcome:
         process, watchdog = self._provisioner.process, self._provisioner.watchdog
@@ -207,8 +134,8 @@ class Kernel:
         """Ends it and gives everything back."""
         if self._channel is not None:
             self._channel.close()
-        self._client.stop_channels()
         self._loop.run_until_complete(self._provisioner.cleanup())
+        self._client.stop_channels()
         self._client.context.destroy(linger=0)
 
 
@@ -216,13 +143,13 @@ class _Runner:
     """One run of a notebook, cell by cell, with what became of each."""
 
     def __init__(self, kernel: Kernel, provisioner: SandboxProvisioner, notebook: NotebookNode, limits: Limits) -> None:
-        self._kernel, self._watchdog, self.notebook = kernel, provisioner.watchdog, notebook
-        self._limits = limits
+        self._kernel, self._provisioner, self.notebook = kernel, provisioner, notebook
+        self._watchdog, self._limits = provisioner.watchdog, limits
         self._runs: dict[int, CellRun] = {}
-        self._began = 0.0
+        self._replies: dict[int, str] = {}
         self._manager = provisioner.parent
 
-    def run(self, loop: asyncio.AbstractEventLoop, client: CountingClient) -> list[CellRun]:
+    def run(self, loop: asyncio.AbstractEventLoop, client: CheckedClient) -> list[CellRun]:
         """Every code cell's run, in order."""
         notebook_client = NotebookClient(
             self.notebook,
@@ -235,6 +162,7 @@ class _Runner:
             skip_cells_with_tag="",
             iopub_timeout=10,
             raise_on_iopub_timeout=False,
+            on_cell_executed=self._replied,
         )
         notebook_client.kc = client
         loop.run_until_complete(self._execute(notebook_client, loop))
@@ -243,6 +171,9 @@ class _Runner:
             for index, cell in enumerate(self.notebook.cells)
             if cell.cell_type == "code"
         ]
+
+    def _replied(self, *, cell_index: int, execute_reply: dict[str, Any], **_: Any) -> None:
+        self._replies[cell_index] = execute_reply["content"].get("status", "ok")
 
     async def _execute(self, client: NotebookClient, loop: asyncio.AbstractEventLoop) -> None:
         for index, cell in enumerate(self.notebook.cells):
@@ -260,15 +191,18 @@ class _Runner:
             except (DeadKernelError, CellTimeoutError):
                 killed = True
             timed_out = self._watchdog.cell_ends()
-            killed = killed or not self._kernel.alive
+            if timed_out and self._kernel.alive:
+                await self._provisioner.settle()
             error = _error(cell)
             if timed_out or self._watchdog.passed in (Outcome.CPU_EXCEEDED, Outcome.WALL_EXCEEDED):
                 status = CellStatus.TIMED_OUT
-            elif killed:
+            elif killed or not self._kernel.alive:
                 status = CellStatus.KILLED
             else:
-                status = CellStatus.RAISED if error else CellStatus.OK
+                raised = error or self._replies.get(index) == "error"
+                status = CellStatus.RAISED if raised else CellStatus.OK
             self._runs[index] = CellRun(index, status, loop.time() - began, error, _grade_id(cell))
+            cell.outputs = joined_streams(cell.outputs)
 
 
 @contextmanager
@@ -292,7 +226,7 @@ def open_kernel(
     """
     given = {**_public_files(public), **(files or {})}
     loop = asyncio.new_event_loop()
-    manager = AsyncKernelManager(kernel_name="assessor", client_factory=CountingClient)
+    manager = AsyncKernelManager(kernel_name="assessor", client_factory=CheckedClient)
     manager._kernel_spec = KernelSpec(display_name="assessor", language="python", argv=["assessor"])
     provisioner = SandboxProvisioner(
         parent=manager, kernel_id="", kernel_spec=manager._kernel_spec, backend=backend, seed=seed % 2**32,
@@ -334,10 +268,32 @@ def clean_notebook(notebook: NotebookNode) -> NotebookNode:
         grade = cell.get("metadata", {}).get("nbgrader")
         if grade is not None:
             copy.metadata["nbgrader"] = grade
+        copy.source = clean_text(copy.source)
         if copy.cell_type == "code":
             copy.outputs, copy.execution_count = [], None
         clean.cells.append(copy)
     return clean
+
+
+def joined_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Neighbouring pieces of one stream as one output.
+
+    Not by nbclient's `coalesce_streams`: its expressions take quadratic time on a long line.
+    """
+    joined: list[NotebookNode] = []
+    pieces: list[str] = []
+    for output in outputs:
+        same = joined and output.output_type == "stream" == joined[-1].output_type and output.name == joined[-1].name
+        if same:
+            pieces.append(output.text)
+            continue
+        if pieces:
+            joined[-1].text += "".join(pieces)
+            pieces = []
+        joined.append(output)
+    if pieces:
+        joined[-1].text += "".join(pieces)
+    return joined
 
 
 def _public_files(public: Path | None) -> dict[str, bytes]:

@@ -28,6 +28,7 @@ from jupyter_client.provisioning import KernelProvisionerBase
 from jupyter_client.session import Session
 from traitlets import Bool, Dict, Instance, Integer, Unicode
 
+from gpu_runner.client import KEPT_BYTES, MAX_MESSAGES, max_message_bytes
 from gpu_runner.environment import PythonEnvironment, python_environment
 from gpu_runner.errors import SandboxFailed
 from gpu_runner.execution import Limits, Outcome, Usage
@@ -40,13 +41,14 @@ AGENT_SOURCES = ("launcher.py", "agent.py", "tensors.py")
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 2.0
 READY_SECONDS = 90.0
+MAX_ANSWER_BYTES = 2**20
 
 
-def determinism(limits: Limits) -> dict[str, str]:
+def determinism(limits: Limits, python: Path) -> dict[str, str]:
     """The environment of every kernel: constant, and nothing of ours."""
     threads = str(limits.threads)
     return {
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin",
         "LANG": "C.UTF-8",
         "TZ": "UTC",
         "USER": "student",
@@ -113,15 +115,16 @@ class SandboxProvisioner(KernelProvisionerBase):  # type: ignore[misc]
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict[str, Any]:
         """Starts the sandbox and the kernel in it."""
+        environment = self.environment
         ours, theirs = socket.socketpair()
         descriptors = {PORTS[name]: listener.fileno() for name, listener in self._listeners.items()}
         launch = Launch(
-            argv=(str(self.environment.executable), "-s", "{agent}/launcher.py"),
-            python=self.environment,
+            argv=(str(environment.executable), "-s", "{agent}/launcher.py"),
+            python=environment,
             limits=self.limits,
             files=self.files,
             agent_files=self._agent_files(descriptors, theirs.fileno()),
-            env=determinism(self.limits),
+            env=determinism(self.limits, environment.executable),
             pass_fds=(*descriptors.values(), theirs.fileno()),
         )
         try:
@@ -149,10 +152,16 @@ class SandboxProvisioner(KernelProvisionerBase):  # type: ignore[misc]
             "channel": channel,
             "seed": self.seed,
             "threads": self.limits.threads,
+            "output": {
+                "text": self.limits.output_bytes + KEPT_BYTES,
+                "messages": MAX_MESSAGES + 10,
+                "message_bytes": max_message_bytes(self.limits),
+                "kept_bytes": KEPT_BYTES,
+            },
             "limits": {
                 "open_files": self.limits.open_files,
                 "file_bytes": self.limits.file_bytes,
-                "processes": self.limits.processes,
+                "processes": self.limits.processes if get_sandbox(self.backend).own_users else None,
             },
         }
         files = {name: (here / name).read_bytes() for name in AGENT_SOURCES}
@@ -167,14 +176,23 @@ class SandboxProvisioner(KernelProvisionerBase):  # type: ignore[misc]
 
         SIGINT from outside would end the sandbox instead of the cell, so it goes as a message to the control channel.
         """
+        self._ask("interrupt_request", 0.0)
+
+    async def settle(self) -> None:
+        """Waits until the kernel has dealt with an interrupt, so that a late one does not hit the next cell."""
+        self._ask("kernel_info_request", GRACE_SECONDS)
+
+    def _ask(self, message: str, wait_seconds: float) -> None:
+        """Sends a message to the control channel; what the answer says does not matter."""
         session: Session = self.parent.session
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
         with context.socket(zmq.DEALER) as control:
             control.linger = 1000
+            control.setsockopt(zmq.MAXMSGSIZE, MAX_ANSWER_BYTES)
             control.connect(f"ipc://{self.parent.ip}-{PORTS['control_port']}")
-            Session(key=session.key, signature_scheme=session.signature_scheme).send(
-                control, "interrupt_request", content={}
-            )
+            Session(key=session.key, signature_scheme=session.signature_scheme).send(control, message, content={})
+            if wait_seconds:
+                control.poll(int(wait_seconds * 1000))
 
     async def poll(self) -> int | None:
         """The exit status, None while the kernel runs."""
@@ -272,7 +290,7 @@ class Watchdog:
 
     def _look(self) -> None:
         now, cpu = time.monotonic(), self._process.usage().cpu_seconds
-        if getattr(self._process, "over_memory", bool)():
+        if self._process.over_memory():
             self.end(Outcome.MEMORY_EXCEEDED)
         elif cpu > self._limits.cpu_seconds:
             self.end(Outcome.CPU_EXCEEDED)

@@ -88,8 +88,12 @@ def open_database(place: Path | str, *, create: bool = False) -> Database:
     if not create and _is_absent(url):
         raise DatabaseUnavailable(f"{shown}: no database yet; import the class list with `assessor roster`")
     engine = _engine(url, shown)
-    with _translated(shown):
-        migrating.bring_up(engine, shown, create=create)
+    try:
+        with _translated(shown):
+            migrating.bring_up(engine, shown, create=create)
+    except BaseException:
+        engine.dispose()
+        raise
     return Database(engine, shown)
 
 

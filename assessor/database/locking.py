@@ -37,4 +37,5 @@ def writer_lock(root: Path) -> Iterator[None]:
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
+        fcntl.flock(handle, fcntl.LOCK_UN)  # also where a child that was forked meanwhile still has it open
         os.close(handle)

@@ -72,7 +72,8 @@ def in_force(session: Session, policy: str, late_factor: LateFactor | None = Non
     """
     students = tuple(session.scalars(select(Student).order_by(Student.id)))
     extensions = _extensions(session)
-    states: dict[int, str] = dict(session.execute(select(Job.submission_id, Job.state).order_by(Job.id)).tuples().all())
+    jobs = session.execute(select(Job.submission_id, Job.state).order_by(Job.id))
+    states = {submission: state for submission, state in jobs}  # noqa: C416 - rows are not tuples to the type checker
     marks = [GivenMark._make(row) for row in session.execute(_marks())]
     attempts_ = [Attempt._make(row) for row in session.execute(_attempts())]
     counting = _counting(attempts_, marks, extensions, policy, late_factor)
@@ -242,13 +243,6 @@ def ungraded(session: Session, assignment: str, policy: str) -> list[int]:
     open_ = list(session.scalars(query.order_by(Submission.id)))
     if policy == "best":
         return [submission.id for submission in open_]
-    newest = dict(
-        session.execute(
-            select(Submission.student_id, func.max(Submission.attempt))
-            .where(Submission.assignment == assignment)
-            .group_by(Submission.student_id)
-        )
-        .tuples()
-        .all()
-    )
+    last = select(Submission.student_id, func.max(Submission.attempt)).where(Submission.assignment == assignment)
+    newest = {student: attempt for student, attempt in session.execute(last.group_by(Submission.student_id))}  # noqa: C416
     return [submission.id for submission in open_ if newest[submission.student_id] == submission.attempt]

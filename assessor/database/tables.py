@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, Double, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from assessor.database.types import Exact, UtcDateTime
@@ -33,7 +33,9 @@ class Table(DeclarativeBase):
             "ck": "ck_%(table_name)s_%(constraint_name)s",
         }
     )
-    type_annotation_map = {Decimal: Exact, datetime: UtcDateTime, dict[str, Any]: JSON, list[str]: JSON, str: Text}
+    type_annotation_map = {
+        Decimal: Exact, datetime: UtcDateTime, float: Double, str: Text, dict[str, Any]: JSON, list[str]: JSON
+    }  # fmt: skip
 
 
 class Student(Table):

@@ -92,6 +92,18 @@ def assert_instance(actual: Any, kind: type | tuple[type, ...], *, what: str = "
         _wrong(f"{what} is {_kind(actual)}, where {names} was expected", repr(actual))
 
 
+def assert_dtype(actual: Any, dtype: torch.dtype, *, what: str = "your result") -> None:
+    """Asserts that an answer is a tensor of this dtype.
+
+    Raises:
+        WrongAnswer: the student's.
+    """
+    assert_instance(actual, Tensor, what=what)
+    if actual.dtype is not dtype:
+        text = f"{what} has dtype {actual.dtype} where {dtype} was expected"
+        _wrong(text, text)
+
+
 def numerical_gradient(function: Callable[[Tensor], Any], point: Tensor, step: float = 1e-5) -> Tensor:
     """Central differences of a scalar function, error O(step^2) + rounding/step, about 1e-10 in float64.
 

@@ -82,17 +82,16 @@ def _items(assignment: Assignment, items: Sequence[ItemMark]) -> tuple[list[Step
     steps, worth = [], []
     for item in items:
         out_of = assignment.items[item.item]
-        if item.points is None:
-            worth.append(replace(item, out_of=out_of))
-            continue
-        points = item.points if item.out_of == out_of else item.points * out_of / item.out_of
-        text = f"{item.item}: {plain(item.points)} of {plain(item.out_of)}"
-        if item.not_submitted:
-            text = f"{item.item}: not submitted, 0 of {plain(out_of)}"
-        elif item.out_of != out_of:
-            text += f", now out of {plain(out_of)}: {plain(points)}"
-        steps.append(Step(text, points))
-        worth.append(replace(item, points=points, out_of=out_of))
+        text, now = "", item
+        if item.points is not None:
+            text = f"{item.item}: {plain(item.points)} of {plain(item.out_of)}"
+            if item.out_of != out_of:
+                now = replace(item, points=item.points * out_of / item.out_of, out_of=out_of)
+                text += f", now out of {plain(out_of)}: {plain(now.points or ZERO)}"
+            if item.not_submitted:
+                text = f"{item.item}: not submitted, 0 of {plain(out_of)}"
+            steps.append(Step(text, now.points))
+        worth.append(now)
     return steps, worth
 
 

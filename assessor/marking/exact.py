@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
+from functools import lru_cache
 
 ZERO, ONE, HUNDRED = Decimal(0), Decimal(1), Decimal(100)
 EXACT = Context(prec=50)
@@ -18,8 +19,9 @@ def round_half_up(value: Decimal) -> Decimal:
         return value.quantize(_NOISE, ROUND_HALF_UP).quantize(ONE, ROUND_HALF_UP)
 
 
+@lru_cache(maxsize=65_536)
 def plain(value: Decimal) -> str:
-    """A number for a line of working: at most four places, no trailing zeros."""
+    """A number for a line of working: at most four places, no trailing zeros. A cohort's marks are few numbers."""
     with localcontext(EXACT):
         text = f"{value.quantize(_SHOWN, ROUND_HALF_UP).normalize():f}"
     return text if text != "-0" else "0"

@@ -1,4 +1,4 @@
-"""Takes nbgrader's hidden tests out of an executed notebook, before its student sees it.
+"""Takes nbgrader's hidden tests and mark schemes out of an executed notebook, before its student sees it.
 
 Classic test cells run in the student's kernel together with their hidden part, so the executed notebook holds it. The
 part goes, and with it that cell's outputs, since a traceback quotes the lines that failed. An output of another cell
@@ -13,7 +13,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-HIDDEN = re.compile(r"^[^\n]*BEGIN HIDDEN TESTS.*?(?:^[^\n]*END HIDDEN TESTS[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
+HIDDEN = re.compile(
+    r"^[^\n]*BEGIN (HIDDEN TESTS|MARK SCHEME).*?(?:^[^\n]*END \1[^\n]*$|\Z)", re.MULTILINE | re.DOTALL
+)
 SHORTEST_TELLING_LINE = 8
 _COLOUR = re.compile(r"\\u001b\[[0-9;]*m")
 _SAYS_NOTHING = re.compile(r"[^\w=<>.,()\[\]+*/-]|\\n")
@@ -30,20 +32,24 @@ def without_hidden_tests(notebook: dict[str, Any]) -> dict[str, Any]:
 
 def _hidden_lines(source: str) -> Iterable[str]:
     """The lines that must not be seen, bare; those too short to tell anything are left out."""
-    for part in HIDDEN.findall(source):
-        bare = (_bare(json.dumps(line)) for line in part.splitlines())
+    for part in HIDDEN.finditer(source):
+        bare = (_bare(json.dumps(line)) for line in part.group().splitlines())
         yield from (line for line in bare if len(line) >= SHORTEST_TELLING_LINE)
 
 
 def _without(cell: dict[str, Any], hidden: set[str]) -> dict[str, Any]:
     source = _joined(cell["source"])
-    shown = HIDDEN.sub("# hidden tests", source)
+    shown = HIDDEN.sub(_label, source)
     cell = {**cell, "source": shown}
     if "outputs" not in cell:
         return cell
     if shown != source:
         return {**cell, "outputs": []}
     return {**cell, "outputs": [output for output in cell["outputs"] if not _quotes(output, hidden)]}
+
+
+def _label(part: re.Match[str]) -> str:
+    return "# hidden tests" if part[1] == "HIDDEN TESTS" else ""
 
 
 def _quotes(output: dict[str, Any], hidden: set[str]) -> bool:

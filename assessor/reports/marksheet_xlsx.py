@@ -22,8 +22,8 @@ import xlsxwriter
 from xlsxwriter.utility import xl_col_to_name, xl_rowcol_to_cell
 from xlsxwriter.worksheet import Worksheet
 
-from assessor.reports import xlsx_layout as layout
 from assessor.files import replacing
+from assessor.reports import xlsx_layout as layout
 from assessor.reports.sheet import FAIL, MISSING, NOT_SUBMITTED, PENDING, REVIEW, STATES, Cell, Row, Sheet, notes
 from assessor.reports.text import one_line
 from assessor.reports.xlsx_layout import FIRST_ROW, GROUP_ROW, HEAD_ROW, PARTS, TITLE_ROW, WEIGHT_ROW, Place

@@ -31,7 +31,7 @@ def style() -> str:
     code = "\n".join(
         line for line in HtmlFormatter(style="default").get_style_defs(".highlight").splitlines() if "{" in line
     )
-    return f"{sheet}\n{code}\n"
+    return f"{code}\n{sheet}\n"
 
 
 @cache

@@ -6,12 +6,12 @@ from the database, and hidden tests that stand in a classic notebook are taken o
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import nbformat.v4
 from markupsafe import Markup
 from sqlalchemy import select
 from sqlalchemy.orm import defer, selectinload
@@ -21,6 +21,7 @@ from assessor.database import Database
 from assessor.database.gradebook import StudentRow, gradebook
 from assessor.database.tables import GradingRecord, Submission, TestRecord
 from assessor.errors import UnknownName
+from assessor.files import write_text
 from assessor.grading.results import TestResult, Verdict
 from assessor.marking.marks import AssignmentMark, ComponentMark, Status, Step
 from assessor.notebooks.render import to_fragment
@@ -36,7 +37,6 @@ from assessor.reports.feedback import (
     module_page,
     test_line,
 )
-from assessor.files import write_text
 from assessor.reports.hidden_parts import without_hidden_tests
 from assessor.reports.text import local_time, plain
 from assessor.workflow.evidence import evidence_folder
@@ -95,7 +95,7 @@ def feedback(
         evidence = _evidence(database, each, None if students is None else [student.id for student in book])
         for student in book:
             mark = next(mark for mark in student.mark.assignments if mark.name == each.name)
-            if mark.attempt is None and all(item.points is None for item in mark.items):
+            if mark.attempt is None and (mark.status is Status.NOT_SUBMITTED or not _any_marked(mark)):
                 continue
             grading = evidence.get((student.id, mark.attempt)) if mark.attempt is not None else None
             path = course.root / "feedback" / student.id / f"{each.name}.html"
@@ -106,6 +106,10 @@ def feedback(
         write_text(path, module_page(_module_page(course, student, path.parent, now)))
         paths.append(path)
     return Pages(tuple(paths))
+
+
+def _any_marked(mark: AssignmentMark) -> bool:
+    return any(item.points is not None for item in mark.items)
 
 
 def _chosen(book: list[StudentRow], students: Sequence[str] | None) -> list[StudentRow]:
@@ -235,7 +239,8 @@ def _notebooks(
         file = folder / name
         if file.is_file():
             text = file.read_bytes().decode("utf-8", errors="replace")
-            views.append(NotebookView(name, Markup(to_fragment(without_hidden_tests(json.loads(text))))))  # noqa: S704
+            fragment = to_fragment(without_hidden_tests(nbformat.v4.reads(text)))
+            views.append(NotebookView(name, Markup(fragment)))  # noqa: S704 - sanitised in the line above
     return tuple(views)
 
 

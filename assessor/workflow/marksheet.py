@@ -147,9 +147,9 @@ def provenance(
     """Lines that say where a sheet comes from: course, software, database, policy, and the source of each mark."""
     with database.reading() as session:
         attempts = session.scalar(select(func.count()).select_from(Submission)) or 0
-        columns = (Mark.id, Mark.student_id, Mark.assignment, Mark.item, Mark.points, Mark.out_of, Mark.author, Mark.at)
+        what = (Mark.id, Mark.student_id, Mark.assignment, Mark.item, Mark.points, Mark.out_of, Mark.not_submitted)
         marks, digest = 0, hashlib.sha256()
-        for line in session.execute(select(*columns).order_by(Mark.id)):
+        for line in session.execute(select(*what, Mark.author, Mark.at).order_by(Mark.id)):
             marks += 1
             digest.update(repr(tuple(str(value) for value in line)).encode("utf-8", "backslashreplace"))
         versions = _grader_versions(session)

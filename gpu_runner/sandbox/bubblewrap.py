@@ -9,7 +9,7 @@ bubblewrap forks:
 - Root must not be uid 0 of the host in the sandbox: it would pass every file permission and every per-user limit. So
   when we are root, sh binds the directories that the sandbox shows to a private mount namespace's /mnt, where an
   ordinary user can reach them even when they lie below a closed home, and setpriv becomes a user id that no other
-  process has (UID_BASE + pid), without groups or capabilities. bwrap then makes its own user namespace as anybody could.
+  process has (UID_BASE + pid), without groups or capabilities. bwrap then makes its user namespace as anybody could.
 - bwrap gets its arguments by a descriptor, because /proc/1/cmdline is readable inside, and an empty environment,
   because /proc/1/environ is. --die-with-parent is tied to the thread that starts it: callers start from one that lives.
 - The program inherits exactly `pass_fds`, standard streams on /dev/null and a pipe. There is no writable host
@@ -24,6 +24,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -50,13 +51,15 @@ ETC = {
     "group": f"root:x:0:\nstudent:x:{INSIDE_ID}:\n",
     "hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+    "fonts/fonts.conf": "<fontconfig><dir>/usr/share/fonts</dir><cachedir>/tmp/fontconfig</cachedir></fontconfig>\n",
 }
 JOIN = 'for group in $JOIN; do echo $$ > "$group" || exit 70; done; unset JOIN; '
 AS_USER = JOIN + 'exec env -i "$@"'
 AS_ROOT = (
     JOIN + "mount -t tmpfs -o size=64k,mode=755 tmpfs /mnt || exit 71; number=0; "
     'for source in $(printf %s "$SOURCES" | tr : "\\n"); do '
-    "mkdir /mnt/$number && mount --bind \"$(printf '%b' \"$source\")\" /mnt/$number || exit 71; number=$((number + 1)); done; "
+    "mkdir /mnt/$number && mount --bind \"$(printf '%b' \"$source\")\" /mnt/$number || exit 71; "
+    "number=$((number + 1)); done; "
     f"user=$(({UID_BASE} + $$)); unset SOURCES number source; "
     "exec setpriv --reuid=$user --regid=$user --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all "
     'env -i "$@"'
@@ -67,10 +70,13 @@ class Bubblewrap(Sandbox):
     """Sandboxes by bubblewrap, unprivileged user namespaces and seccomp."""
 
     name: ClassVar[str] = "bubblewrap"
+    _worked: ClassVar[bool] = False
 
     def unavailable(self) -> tuple[str, str] | None:
-        """Whether the programs are there and a sandbox really starts."""
-        return _unavailable()
+        """Whether the programs are there and a sandbox really starts; once that it does, it is not tried again."""
+        missing = None if Bubblewrap._worked else _unavailable()
+        Bubblewrap._worked = missing is None
+        return missing
 
     def start(self, launch: Launch) -> SandboxProcess:
         """Starts a program in a fresh sandbox."""
@@ -98,11 +104,13 @@ class Bubblewrap(Sandbox):
         missing = self.unavailable()
         meter = limiting.best_meter()
         found = _version() or "not found"
-        checks = [Check("sandbox: bubblewrap", missing is None, found if missing is None else missing[0], (missing or ("", ""))[1])]
+        reason, remedy = missing or ("", "")
         strong = meter is not limiting.ProcessTree
-        remedy = "run as root, or under `systemd-run --user --scope -p Delegate=yes`, so that memory is capped by a cgroup"
-        checks.append(Check("sandbox: limits", True, meter.mechanism + ("" if strong else f" ({remedy})")))
-        return checks
+        advice = "run as root or under `systemd-run --user --scope -p Delegate=yes`, so that a cgroup caps memory"
+        return [
+            Check("sandbox: bubblewrap", missing is None, reason or found, remedy),
+            Check("sandbox: limits", True, meter.mechanism + ("" if strong else f"; better: {advice}")),
+        ]
 
 
 class BubblewrapProcess(SandboxProcess):
@@ -139,12 +147,11 @@ class BubblewrapProcess(SandboxProcess):
         return Outcome.MEMORY_EXCEEDED if self._meter.out_of_memory() else None
 
     def over_memory(self) -> bool:
-        """Whether a watchdog must end it for memory or processes, because no cgroup does."""
-        meter = self._meter
-        if not isinstance(meter, limiting.ProcessTree):
+        """Whether a watchdog must end it for memory, because no cgroup does."""
+        if self._meter.caps_memory:
             return False
-        meter.memory_bytes()
-        return meter.out_of_memory() or meter.too_many()
+        self._meter.memory_bytes()
+        return self._meter.out_of_memory()
 
     def output(self) -> str:
         """The last it printed."""
@@ -177,13 +184,19 @@ class Log:
             self._tail = (self._tail + chunk)[-MAX_LOG_BYTES:]
 
     def text(self) -> str:
+        """What is kept of it."""
         return self._tail.decode("utf-8", "replace").strip()
 
+    def settle(self) -> None:
+        """Waits for the end of the pipe."""
+        self._thread.join(5)
+
     def close(self) -> None:
+        """Ends the draining; every writer has ended."""
         if self.writer >= 0:
             os.close(self.writer)
         else:
-            self._thread.join(5)
+            self.settle()
         os.close(self._reader)
 
 
@@ -193,10 +206,12 @@ def _start(launch: Launch) -> BubblewrapProcess:
     log = Log()
     descriptors: list[int] = []
     try:
+        _check_room(len(launch.files))
         arguments = _arguments(launch, descriptors, staged=as_root)
         blob = seccomp.as_descriptor(b"\0".join(part.encode() for part in arguments) + b"\0")
         descriptors.append(blob)
-        bwrap = [_program("bwrap"), "--args", str(blob), *(part.replace("{agent}", AGENT_FOLDER) for part in launch.argv)]
+        argv = [part.replace("{agent}", AGENT_FOLDER) for part in launch.argv]
+        bwrap = [_program("bwrap"), "--args", str(blob), *argv]
         script = [_program("sh"), "-c", AS_ROOT if as_root else AS_USER, "sandbox", *bwrap]
         chain = [_program("unshare"), "--mount", "--propagation", "private", *script] if as_root else script
         process = subprocess.Popen(
@@ -212,10 +227,12 @@ def _start(launch: Launch) -> BubblewrapProcess:
             stderr=log.writer,
             pass_fds=(*launch.pass_fds, *descriptors),
         )
-    except OSError as fault:
+    except BaseException as fault:
         log.close()
         meter.close()
-        raise SandboxFailed("bubblewrap", str(fault)) from fault
+        if isinstance(fault, OSError):
+            raise SandboxFailed("bubblewrap", str(fault)) from fault
+        raise
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
@@ -223,9 +240,16 @@ def _start(launch: Launch) -> BubblewrapProcess:
     return BubblewrapProcess(process, meter, log)
 
 
+def _check_room(files: int) -> None:
+    """Each file crosses as a descriptor, so there is a bound on how many may."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files > soft - 256:
+        raise SandboxFailed("bubblewrap", f"{files} files are too many for {soft} descriptors; pack them in an archive")
+
+
 def _escaped(path: Path) -> str:
     """A path for the script's list: whatever is no plain character as an octal escape of printf %b."""
-    return "".join(c if re.match(r"[\w./+-]", c, re.ASCII) else "".join(f"\\0{b:03o}" for b in c.encode()) for c in str(path))
+    return re.sub(rb"[^\w./+-]", lambda found: b"\\0%03o" % found[0][0], os.fsencode(path)).decode("ascii")
 
 
 def _arguments(launch: Launch, descriptors: list[int], *, staged: bool) -> list[str]:
@@ -252,7 +276,8 @@ def _arguments(launch: Launch, descriptors: list[int], *, staged: bool) -> list[
     for number, root in enumerate(launch.python.roots):
         arguments += ["--ro-bind", f"/mnt/{number}" if staged else str(root), str(root)]
     for path in launch.python.hidden:
-        arguments += ["--tmpfs", str(path), "--remount-ro", str(path)] if path.is_dir() else ["--ro-bind", "/dev/null", str(path)]
+        empty_folder = ["--tmpfs", str(path), "--remount-ro", str(path)]
+        arguments += empty_folder if path.is_dir() else ["--ro-bind", "/dev/null", str(path)]
     for name, text in ETC.items():
         arguments += ["--ro-bind-data", data(text.encode()), f"/etc/{name}"]
     if Path("/etc/ld.so.cache").is_file():
@@ -286,9 +311,8 @@ def _version() -> str:
     return done.stdout.strip()
 
 
-@lru_cache(maxsize=1)
 def _unavailable() -> tuple[str, str] | None:
-    """Tries a whole sandbox once a process: a namespace may be forbidden in many ways, and only trying tells."""
+    """Tries a whole sandbox: a namespace may be forbidden in many ways, and only trying tells."""
     for name in PROGRAMS:
         if shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin") is None:
             return f"the program {name} is missing", "apt-get install bubblewrap util-linux"
@@ -304,7 +328,8 @@ def _unavailable() -> tuple[str, str] | None:
         return str(fault), "see the line itself"
     try:
         status = process.wait(60)
-        if status == 0 and "inside" in _settled(process):
+        process._log.settle()
+        if status == 0 and "inside" in process.output():
             return None
         said = process.output() or f"exit status {status}"
     finally:
@@ -313,12 +338,6 @@ def _unavailable() -> tuple[str, str] | None:
         "allow user namespaces: sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces > 0, "
         "and on Ubuntu an AppArmor profile for bwrap (kernel.apparmor_restrict_unprivileged_userns)"
     )
-
-
-def _settled(process: BubblewrapProcess) -> str:
-    """The output once its pipe is at its end."""
-    process._log._thread.join(5)
-    return process.output()
 
 
 def exit_reason(status: int | None) -> str:

@@ -11,9 +11,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
 from gpu_runner.environment import PythonEnvironment
+from gpu_runner.errors import SandboxFailed
 from gpu_runner.execution import Limits, Outcome, Usage
 
 AGENT_FOLDER = "/opt/agent"
@@ -39,6 +41,13 @@ class Launch:
     agent_files: Mapping[str, bytes] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     pass_fds: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuses file names that could lead out of the working directory: no caller may hand a student's on as is."""
+        for name in (*self.files, *self.agent_files):
+            parts = PurePosixPath(name).parts
+            if not parts or name.startswith("/") or ".." in parts or "\0" in name:
+                raise SandboxFailed("launch", f"a file may not be called {name!r}")
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,10 @@ class SandboxProcess(ABC):
     def usage(self) -> Usage:
         """What it has used so far; after its end, what it used in all."""
 
+    def over_memory(self) -> bool:
+        """Whether the watchdog must end it for memory, because the system does not. Called every 50 ms."""
+        return False
+
     @abstractmethod
     def passed_limit(self) -> Outcome | None:
         """The limit that the system itself enforced on it (memory), if it did."""
@@ -89,6 +102,8 @@ class Sandbox(ABC):
     """A way to start such processes on this machine."""
 
     name: ClassVar[str]
+    own_users: ClassVar[bool] = True
+    """Whether a limit on a user's processes counts only those of one sandbox."""
 
     @abstractmethod
     def unavailable(self) -> tuple[str, str] | None:

@@ -178,8 +178,7 @@ class ProcessTree(Meter):
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._root: psutil.Process | None = None
-        self._cpu: dict[int, float] = {}
-        self._peak, self._oom = 0, False
+        self._cpu, self._peak, self._oom = 0.0, 0, False
 
     def watch(self, pid: int) -> None:
         """Names the process at the root of the tree."""
@@ -194,11 +193,14 @@ class ProcessTree(Meter):
         return []
 
     def cpu_seconds(self) -> float:
+        total = 0.0
         for process in self._tree():
             with contextlib.suppress(psutil.Error):
+                # the children's part is of those that have ended and were waited for, so nothing is counted twice
                 times = process.cpu_times()
-                self._cpu[process.pid] = times.user + times.system
-        return sum(self._cpu.values())
+                total += times.user + times.system + times.children_user + times.children_system
+        self._cpu = max(self._cpu, total)
+        return self._cpu
 
     def memory_bytes(self) -> tuple[int, int]:
         tree = self._tree()
@@ -211,10 +213,6 @@ class ProcessTree(Meter):
 
     def out_of_memory(self) -> bool:
         return self._oom
-
-    def too_many(self) -> bool:
-        """Whether there are more processes than allowed."""
-        return len(self._tree()) > self._limits.processes
 
     def close(self) -> None:
         self._root = None

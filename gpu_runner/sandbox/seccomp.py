@@ -1,7 +1,10 @@
 """The system calls that a student's process may make: an allow-list, compiled to BPF for bubblewrap.
 
-What is not named does not exist (ENOSYS), so that libraries fall back as they would on an older kernel. What is named in
-`REFUSED` is known to programs and answered with EPERM. Foreign ABIs (i386, x32) end the process.
+What is not named does not exist (ENOSYS), so that libraries fall back as they would on an older kernel. What is named
+in `REFUSED` is known to programs and answered with EPERM. Foreign ABIs (i386, x32) end the process.
+
+The requests 0x89xx of ioctl are refused too: they ask a socket about the network that it was made in, and the listening
+sockets that a kernel is given were made in the host's.
 
 Source:
     The default profiles of the OCI engines, less what has no place here; SANDBOX notes of the project.
@@ -31,10 +34,10 @@ rt_sigqueueinfo rt_sigreturn rt_sigsuspend rt_sigtimedwait rt_tgsigqueueinfo sch
 sched_get_priority_min sched_getaffinity sched_getattr sched_getparam sched_getscheduler sched_rr_get_interval
 sched_setaffinity sched_setattr sched_setparam sched_setscheduler sched_yield select sendfile sendmmsg sendmsg sendto
 set_robust_list set_tid_address set_mempolicy setitimer setpgid setpriority setrlimit setsid setsockopt shutdown
-sigaltstack socketpair splice stat statfs statx symlink symlinkat sync sync_file_range sysinfo tee tgkill time
+sigaltstack socketpair stat statfs statx symlink symlinkat sync sync_file_range sysinfo tgkill time
 timer_create timer_delete timer_getoverrun timer_gettime timer_settime timerfd_create timerfd_gettime timerfd_settime
-times tkill truncate umask uname unlink unlinkat utime utimensat utimes vfork vmsplice wait4 waitid write writev
-""".split()
+times tkill truncate umask uname unlink unlinkat utime utimensat utimes vfork wait4 waitid write writev
+""".split()  # noqa: SIM905 - a list of words
 """Everything that Python, torch (with DataLoader workers), numpy and matplotlib were seen to need, and its kin."""
 
 REFUSED = """
@@ -48,11 +51,12 @@ quotactl quotactl_fd reboot request_key semctl semget semop semtimedop sethostna
 clock_settime clock_adjtime adjtimex setuid setgid setreuid setregid setresuid setresgid setfsuid setfsgid setgroups
 setxattr lsetxattr fsetxattr removexattr shmat shmctl shmdt shmget swapoff swapon syslog umount2 unshare uselib
 userfaultfd ustat vhangup vserver
-""".split()
+""".split()  # noqa: SIM905
 
 CLONE_NEW = 0x7E02_0080
 """CLONE_NEW{TIME, NS, CGROUP, UTS, IPC, USER, PID, NET}: no namespace of one's own inside a sandbox."""
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C
+SIOC, SIOC_MASK = 0x8900, 0xFFFF_FF00
 AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
 LOW_32 = 0xFFFF_FFFF
 
@@ -78,6 +82,7 @@ def program() -> bytes:
     # the kernel looks at the low 32 bits of a request only (CVE-2019-10063), so must we
     for request in (TIOCSTI, TIOCLINUX):
         rules.add_rule(error(errno.EPERM), "ioctl", seccomp.Arg(1, seccomp.MASKED_EQ, LOW_32, request))
+    rules.add_rule(error(errno.EPERM), "ioctl", seccomp.Arg(1, seccomp.MASKED_EQ, SIOC_MASK, SIOC))
     rules.add_rule(seccomp.ALLOW, "ioctl")
     for family in (AF_UNIX, AF_INET, AF_INET6):
         rules.add_rule(seccomp.ALLOW, "socket", seccomp.Arg(0, seccomp.EQ, family))

@@ -3,8 +3,8 @@
 For a trusted notebook on a machine where nothing better is allowed. Never chosen silently: only by name, and every
 result says so.
 
-Theory of operation. The program is a child in a session of its own, in a temporary directory. Its limits are the meter's
-(a cgroup where there is one) and its own rlimits. Ending it ends its session's process group and, where there is a
+Theory of operation. The program is a child in a session of its own, in a temporary directory. Its limits are the
+meter's (a cgroup where there is one) and its own rlimits. Ending it ends its session's process group and, where there is a
 cgroup, everything in that; without one, a process that left the group outlives it.
 """
 
@@ -32,6 +32,7 @@ class Unconfined(Sandbox):
     """Confines nothing."""
 
     name: ClassVar[str] = "unconfined"
+    own_users: ClassVar[bool] = False
 
     def unavailable(self) -> tuple[str, str] | None:
         """Always there."""
@@ -74,7 +75,10 @@ class Unconfined(Sandbox):
         return {
             "backend": self.name,
             "confined": False,
-            "enforced_by": {"memory, processes, cpu": limiting.best_meter().mechanism, "wall, output": "watchdog, client"},
+            "enforced_by": {
+                "memory, processes, cpu": limiting.best_meter().mechanism,
+                "wall, output": "watchdog, client",
+            },
         }
 
     def checks(self) -> list[Check]:

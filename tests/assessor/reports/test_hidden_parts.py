@@ -35,6 +35,12 @@ def test_a_hidden_part_without_an_end_goes_to_the_end_of_the_cell():
     assert shown["cells"][0]["source"] == "x = 1\n# hidden tests"
 
 
+def test_a_mark_scheme_in_a_text_cell_goes():
+    text = "Explain.\n### BEGIN MARK SCHEME\n2 marks for overfitting\n### END MARK SCHEME\nThank you."
+    shown = without_hidden_tests(notebook({"cell_type": "markdown", "source": text, "metadata": {}}))
+    assert shown["cells"][0]["source"] == "Explain.\n\nThank you."
+
+
 def test_a_traceback_of_a_hidden_line_goes():
     traceback = {"output_type": "error", "ename": "AssertionError", "evalue": "", "traceback": [f"----> 3 {SECRET}"]}
     assert without_hidden_tests(notebook(code(TEST_CELL, traceback)))["cells"][0]["outputs"] == []

@@ -114,7 +114,7 @@ def upgrade() -> None:
         sa.Column("message", sa.Text, nullable=False),
         sa.Column("detail", sa.Text, nullable=False),
         sa.Column("hint", sa.Text, nullable=False),
-        sa.Column("seconds", sa.Float, nullable=False),
+        sa.Column("seconds", sa.Double, nullable=False),
         sa.Column("place", sa.String(16), nullable=False),
         sa.Column("public", sa.Boolean, nullable=False),
         sa.PrimaryKeyConstraint("grading_id", "position", name="pk_test_result"),
