@@ -85,13 +85,14 @@ def checked_message(message: Any) -> dict[str, Any] | None:
         return None
     try:
         clean = _CONTENTS[kind](content)
+        name, parent_name = (_text(one.get("msg_id", "")) for one in (header, parent))
     except (KeyError, TypeError):
         return None
     return {
-        "header": {"msg_type": kind, "msg_id": _text(header.get("msg_id", ""))},
+        "header": {"msg_type": kind, "msg_id": name},
         "msg_type": kind,
-        "msg_id": _text(header.get("msg_id", "")),
-        "parent_header": {"msg_id": _text(parent.get("msg_id", ""))},
+        "msg_id": name,
+        "parent_header": {"msg_id": parent_name},
         "metadata": {},
         "content": clean,
         "buffers": [],

@@ -13,6 +13,7 @@ honest loops that print; the one that counts is in client.py.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -155,6 +156,8 @@ def bound_output(app: Any, text: int, messages: int, message_bytes: int, kept_by
         elif used["messages"] <= messages or (size <= kept_bytes and not topic.startswith((b"stream", b"display"))):
             send(parts, *arguments, **keywords)
 
+    if hasattr(app.shell, "_tee"):  # IPython would keep all that is printed in its history, without bound
+        app.shell._tee = lambda channel: contextlib.nullcontext()
     OutStream.write = bounded_write
     app.iopub_thread.send_multipart = bounded_send
 

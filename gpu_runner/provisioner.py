@@ -26,7 +26,7 @@ import psutil
 import zmq
 from jupyter_client.provisioning import KernelProvisionerBase
 from jupyter_client.session import Session
-from traitlets import Bool, Dict, Instance, Integer, Unicode
+from traitlets import Dict, Instance, Integer, Unicode
 
 from gpu_runner.client import KEPT_BYTES, MAX_MESSAGES, max_message_bytes
 from gpu_runner.environment import PythonEnvironment, python_environment
@@ -74,13 +74,15 @@ class SandboxProvisioner(KernelProvisionerBase):  # type: ignore[misc]
     python = Unicode("", help="The kernel's Python; ours when empty.").tag(config=True)
     limits = Instance(Limits, kw={})
     files = Dict(help="What the working directory holds, relative path -> bytes.")
-    unattended = Bool(False)
 
     process: SandboxProcess | None = None
     channel_socket: socket.socket | None = None
     _folder: Path | None = None
     _watchdog: Watchdog | None = None
-    _listeners: dict[str, socket.socket]
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        self._listeners: dict[str, socket.socket] = {}
 
     @property
     def has_process(self) -> bool:
@@ -108,37 +110,44 @@ class SandboxProvisioner(KernelProvisionerBase):  # type: ignore[misc]
         for name, port in PORTS.items():
             setattr(manager, name, port)
         manager.session.key = secrets.token_hex(16).encode()
-        self._listeners = {name: _listen(self._folder / f"s-{port}") for name, port in PORTS.items()}
+        for name, port in PORTS.items():
+            self._listeners[name] = _listen(self._folder / f"s-{port}")
         self.connection_info = manager.get_connection_info()
         prepared: dict[str, Any] = await super().pre_launch(cmd=[], **kwargs)
         return prepared
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict[str, Any]:
         """Starts the sandbox and the kernel in it."""
-        environment = self.environment
         ours, theirs = socket.socketpair()
-        descriptors = {PORTS[name]: listener.fileno() for name, listener in self._listeners.items()}
-        launch = Launch(
-            argv=(str(environment.executable), "-s", "{agent}/launcher.py"),
-            python=environment,
-            limits=self.limits,
-            files=self.files,
-            agent_files=self._agent_files(descriptors, theirs.fileno()),
-            env=determinism(self.limits, environment.executable),
-            pass_fds=(*descriptors.values(), theirs.fileno()),
-        )
         try:
-            self.process = get_sandbox(self.backend).start(launch)
+            self.process = get_sandbox(self.backend).start(self._launch(theirs.fileno()))
         except BaseException:
             ours.close()
             raise
         finally:
             theirs.close()
-            for listener in self._listeners.values():
-                listener.close()
+            self._close_listeners()
         self.channel_socket = ours
         self._watchdog = Watchdog(self.process, self.limits, self.interrupt)
         return dict(self.connection_info)
+
+    def _launch(self, channel: int) -> Launch:
+        environment = self.environment
+        descriptors = {PORTS[name]: listener.fileno() for name, listener in self._listeners.items()}
+        return Launch(
+            argv=(str(environment.executable), "-s", "{agent}/launcher.py"),
+            python=environment,
+            limits=self.limits,
+            files=self.files,
+            agent_files=self._agent_files(descriptors, channel),
+            env=determinism(self.limits, environment.executable),
+            pass_fds=(*descriptors.values(), channel),
+        )
+
+    def _close_listeners(self) -> None:
+        for listener in self._listeners.values():
+            listener.close()
+        self._listeners = {}
 
     def _agent_files(self, descriptors: Mapping[int, int], channel: int) -> dict[str, bytes]:
         """The fixed files, and the two that say what this kernel is."""
@@ -220,6 +229,7 @@ class SandboxProvisioner(KernelProvisionerBase):  # type: ignore[misc]
 
     async def cleanup(self, restart: bool = False) -> None:
         """Gives back everything that was made for the kernel."""
+        self._close_listeners()
         if self._watchdog is not None:
             self._watchdog.stop()
         if self.process is not None:
@@ -228,6 +238,7 @@ class SandboxProvisioner(KernelProvisionerBase):  # type: ignore[misc]
         if self.channel_socket is not None:
             self.channel_socket.close()
             self.channel_socket = None
+        self._close_listeners()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None

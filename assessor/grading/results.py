@@ -96,10 +96,12 @@ class Grading:
 
     @property
     def points(self) -> Decimal:
+        """What the tests gave."""
         return sum((test.points for test in self.tests), Decimal(0))
 
     @property
     def out_of(self) -> Decimal:
+        """What they could give."""
         return sum((test.out_of for test in self.tests), Decimal(0))
 
     @property

@@ -1,25 +1,43 @@
-"""Does a release show what students must not see? Looked for in every file of it, whatever made it."""
+"""Does a release show what students must not see? Looked for in every file of it, whatever made it.
+
+A telling line of a solution, a hidden test, a mark scheme or a grader's file is secret unless the given cells hold it
+too. Given cells themselves must not hold a whole solution: that is what a forgotten copy looks like.
+"""
 
 from __future__ import annotations
 
+import ast
+import hashlib
+import io
 import json
 import re
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from nbformat import NotebookNode
 
-from assessor.notebooks.regions import HIDDEN_TESTS, MARK_SCHEME, SOLUTION, region_lines, released_cell
+from assessor.notebooks.names import defined
+from assessor.notebooks.regions import HIDDEN_TESTS, MARK_SCHEME, SOLUTION, is_answer, regions, released_cell
 
-MARKERS = (*SOLUTION, *HIDDEN_TESTS, *MARK_SCHEME)
 NAMES = {SOLUTION: "a solution", HIDDEN_TESTS: "a hidden test", MARK_SCHEME: "a mark scheme"}
-MIN_LINE = 12
-"""Shorter lines (`return x`, `y = 0`) stand in too many places to tell anything."""
+MARKER = re.compile(
+    r"(BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)|^\s*#+\s*(?:begin|end)\s+(?:solutions?|hidden tests?|mark scheme)\b",
+    re.MULTILINE | re.IGNORECASE,
+)
+MIN_LINE = 10
+"""Characters but spaces; shorter lines (`return x`, `y = 0`) stand in too many places to tell anything."""
+MIN_REGION = 32
+"""The same for a whole solution that is looked for in given cells."""
+MIN_INSIDE = 24
+"""Lines of this length are found inside longer lines too."""
+SHOWN = 5
+MAX_MEMBERS, MAX_UNPACKED = 1000, 64 * 2**20
+TEXT = "text"
+Leak = tuple[str, str]
 
 
-def find_leaks(
-    released: Mapping[str, bytes], sources: Iterable[NotebookNode], grader: Path
-) -> tuple[tuple[str, str], ...]:
+def find_leaks(released: Mapping[str, bytes], sources: Iterable[NotebookNode], grader: Path) -> tuple[Leak, ...]:
     """Everything in a release that gives away a solution or a hidden test, as (file, what) pairs.
 
     Args:
@@ -28,49 +46,106 @@ def find_leaks(
         grader: the assignment's secret folder.
     """
     notebooks = list(sources)
-    given = {line for notebook in notebooks for cell in notebook.cells for line in _lines(released_cell(cell))}
+    files = {path: path.read_bytes() for path in sorted(grader.rglob("*")) if _is_secret_file(path)}
+    cells = [_lines(released_cell(cell)) for notebook in notebooks for cell in notebook.cells]
+    given = {line for lines in cells for line in lines}
     secret = {
         line: what
-        for what, line in (*_solutions(notebooks), *_grader_lines(grader))
+        for what, line in (*_secret_lines(notebooks), *_grader_lines(files))
         if line not in given
     }  # fmt: skip
-    return tuple(leak for name, data in sorted(released.items()) for leak in _in_file(name, data, secret, grader))
+    whole = list(_whole_solutions(notebooks, files))
+    digests = {hashlib.sha256(data).digest(): path.name for path, data in files.items() if data.strip()}
+    found: list[Leak] = []
+    for name, data in sorted(released.items()):
+        for inner, content in _members(name, data):
+            twin = digests.get(hashlib.sha256(content).digest())
+            if twin is not None:
+                found.append((inner, f"it is the grader's file {twin}"))
+            else:
+                found += _in_file(inner, content, secret, whole)
+    return tuple(found)
 
 
-def _in_file(name: str, data: bytes, secret: Mapping[str, str], grader: Path) -> Iterator[tuple[str, str]]:
-    text = data.decode("utf-8", "replace")
-    if grader.is_dir() and any(path.is_file() and path.read_bytes() == data for path in grader.rglob("*")) and data:
-        yield name, "it is a file of the grader"
-    for marker in MARKERS:
-        if marker in text:
-            yield name, f"the marker {marker!r} is still in it"
-    for place, block in _blocks(name, text):
-        for line in dict.fromkeys(_lines(block)):
-            if line in secret:
-                yield name, f"{place}: {secret[line]}: {line[:60]!r}"
-    if name.endswith(".ipynb") and _has_output(text):
+def _is_secret_file(path: Path) -> bool:
+    return path.is_file() and path.suffix != ".pyc"
+
+
+def _members(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
+    """A file, and the files in it where it is a zip."""
+    yield name, data
+    if not zipfile.is_zipfile(io.BytesIO(data)):
+        return
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            infos = archive.infolist()
+            if len(infos) <= MAX_MEMBERS and sum(info.file_size for info in infos) <= MAX_UNPACKED:
+                for info in infos:
+                    yield f"{name}/{info.filename}", archive.read(info)
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError):
+        return
+
+
+def _in_file(
+    name: str, data: bytes, secret: Mapping[str, str], whole: Iterable[tuple[str, list[str]]]
+) -> Iterator[Leak]:
+    text = _text(data)
+    if text is None:
+        return
+    loaded = _json(text) if name.endswith(".ipynb") else None
+    blocks = list(_strings(loaded, "")) if loaded is not None else [(TEXT, text)]
+    for place, block in blocks:
+        marker = MARKER.search(block)
+        if marker:
+            yield name, f"{place}: the marker {marker.group().strip()!r} is still in it"
+        lines = _lines(block)
+        for what, region in whole:
+            if _holds(lines, region):
+                yield name, f"{place}: {what}"
+    yield from _quoted(name, blocks, secret)
+    if isinstance(loaded, dict) and any(_has_outputs(cell) for cell in loaded.get("cells", ())):
         yield name, "a cell still has outputs"
 
 
-def _blocks(name: str, text: str) -> Iterator[tuple[str, str]]:
-    """The texts of a file: of a notebook every string in it, else the whole."""
-    if not name.endswith(".ipynb"):
-        yield "text", text
-        return
+def _quoted(name: str, blocks: Iterable[tuple[str, str]], secret: Mapping[str, str]) -> Iterator[Leak]:
+    """Secret lines in a file: the first few of each kind, and how many more."""
+    counts: dict[str, int] = {}
+    long = [line for line in secret if len(line) >= MIN_INSIDE]
+    for place, block in blocks:
+        lines = dict.fromkeys(_lines(block))
+        flat = "" if place.endswith(".source") else _flat(block)
+        inside = [line for line in long if line in flat]
+        for line in dict.fromkeys([*(line for line in lines if line in secret), *inside]):
+            what = secret[line]
+            counts[what] = counts.get(what, 0) + 1
+            if counts[what] <= SHOWN:
+                yield name, f"{place}: {what}: {line[:60]!r}"
+    for what, count in counts.items():
+        if count > SHOWN:
+            yield name, f"{what}: {count - SHOWN} more lines"
+
+
+def _text(data: bytes) -> str | None:
+    """A file's text; None where it holds none."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace")
+    return None if b"\0" in data[:8192] else data.decode("utf-8", "replace")
+
+
+def _json(text: str) -> object:
     try:
-        loaded = json.loads(text)
+        return json.loads(text)
     except ValueError:
-        yield "text", text
-        return
-    for place, value in _strings(loaded, ""):
-        yield place, value
+        return None
 
 
 def _strings(value: object, place: str) -> Iterator[tuple[str, str]]:
+    """Every text in a notebook, and where it stands."""
     if isinstance(value, str):
         yield place.lstrip("."), value
     elif isinstance(value, dict):
         for key, inner in value.items():
+            yield f"{place}.(key)".lstrip("."), key
             yield from _strings(inner, f"{place}.{key}")
     elif isinstance(value, list):
         if all(isinstance(inner, str) for inner in value):
@@ -80,34 +155,84 @@ def _strings(value: object, place: str) -> Iterator[tuple[str, str]]:
                 yield from _strings(inner, f"{place}[{number + 1}]")
 
 
-def _has_output(text: str) -> bool:
-    try:
-        cells = json.loads(text).get("cells", [])
-    except (ValueError, AttributeError):
-        return False
-    return any(cell.get("outputs") for cell in cells if isinstance(cell, dict))
+def _has_outputs(cell: object) -> bool:
+    return isinstance(cell, dict) and bool(cell.get("outputs") or cell.get("execution_count"))
 
 
-def _solutions(notebooks: Iterable[NotebookNode]) -> Iterator[tuple[str, str]]:
+def _secret_lines(notebooks: Iterable[NotebookNode]) -> Iterator[tuple[str, str]]:
     for notebook in notebooks:
-        for cell in notebook.cells:
-            for markers, what in NAMES.items():
-                for line in _lines("\n".join(region_lines(cell.source, markers))):
-                    yield what, line
-            answer = cell.metadata.get("nbgrader", {}).get("solution")
-            if answer and SOLUTION[0] not in cell.source:
-                for line in _lines(cell.source):
-                    yield NAMES[SOLUTION], line
+        for what, region in _regions(notebook):
+            for line in _lines("\n".join(region)):
+                yield what, line
 
 
-def _grader_lines(grader: Path) -> Iterator[tuple[str, str]]:
-    for path in sorted(grader.rglob("*.py")) if grader.is_dir() else ():
-        for line in _lines(path.read_text(encoding="utf-8")):
-            if not re.match(r"(import|from) ", line):
-                yield f"a line of graders/{path.parent.name}/{path.name}", line
+def _regions(notebook: NotebookNode) -> Iterator[tuple[str, list[str]]]:
+    """What the given text of a notebook leaves out, piece by piece."""
+    for cell in notebook.cells:
+        source = str(cell.source)
+        for markers, what in NAMES.items():
+            for region in regions(source, markers):
+                yield what, region
+        if is_answer(cell) and SOLUTION[0] not in source:
+            yield NAMES[SOLUTION], source.split("\n")
+
+
+def _grader_lines(files: Mapping[Path, bytes]) -> Iterator[tuple[str, str]]:
+    for path, data in files.items():
+        text = _text(data) if path.suffix in (".py", ".md", ".txt", ".ipynb", ".toml") else None
+        for line in (text or "").split("\n"):
+            if not re.match(r"\s*(import|from)\s", line):
+                for telling in _lines(line):
+                    yield f"a line of graders/{path.parent.name}/{path.name}", telling
+
+
+def _whole_solutions(notebooks: list[NotebookNode], files: Mapping[Path, bytes]) -> Iterator[tuple[str, list[str]]]:
+    """Pieces that must not stand as a whole even in a given cell: solutions, and the same functions of a reference."""
+    asked: set[str] = set()
+    for notebook in notebooks:
+        for what, region in _regions(notebook):
+            lines = _lines("\n".join(region))
+            if sum(map(len, lines)) >= MIN_REGION:
+                yield f"{what} stands in it as a whole: {lines[0][:60]!r}, ...", lines
+        asked |= {name for cell in notebook.cells if is_answer(cell) for name in defined(str(cell.source))}
+    for path, data in files.items():
+        if path.name == "reference.py":
+            for name, lines in _functions(data.decode("utf-8", "replace")):
+                if name in asked and sum(map(len, lines)) >= MIN_REGION:
+                    yield f"the reference's {name!r} stands in it as a whole", lines
+
+
+def _functions(text: str) -> Iterator[tuple[str, list[str]]]:
+    """The functions of a module with the lines of their bodies, docstrings left out."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return
+    lines = text.split("\n")
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+            if body:
+                yield node.name, _lines("\n".join(lines[body[0].lineno - 1 : node.end_lineno]))
+
+
+def _holds(lines: list[str], region: list[str]) -> bool:
+    """Whether the region's lines stand together, in order."""
+    if not region or region[0] not in lines:
+        return False
+    size = len(region)
+    return any(lines[start : start + size] == region for start in range(len(lines) - size + 1))
 
 
 def _lines(text: str) -> list[str]:
-    """The telling lines of a text, white space made equal."""
-    plain = (" ".join(line.split()) for line in text.splitlines())
-    return [line for line in plain if len(line) >= MIN_LINE and re.search(r"[A-Za-z]\w", line) and not line.startswith("#")]
+    """The telling lines of a text, without spaces and what makes them comments or quotations."""
+    found = []
+    for line in text.split("\n"):
+        flat = _flat(line).lstrip("#>*`").rstrip("`")
+        if len(flat) >= MIN_LINE and re.search(r"[^\W\d]{2}", flat):
+            found.append(flat)
+    return found
+
+
+def _flat(text: str) -> str:
+    return re.sub(r"\s+", "", text)

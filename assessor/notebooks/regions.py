@@ -6,51 +6,73 @@ import re
 
 from nbformat import NotebookNode
 
-SOLUTION = ("### BEGIN SOLUTION", "### END SOLUTION")
-HIDDEN_TESTS = ("### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS")
-MARK_SCHEME = ("### BEGIN MARK SCHEME", "### END MARK SCHEME")
+Markers = tuple[str, str]
+SOLUTION = ("BEGIN SOLUTION", "END SOLUTION")
+HIDDEN_TESTS = ("BEGIN HIDDEN TESTS", "END HIDDEN TESTS")
+MARK_SCHEME = ("BEGIN MARK SCHEME", "END MARK SCHEME")
 CODE_STUB = "# YOUR CODE HERE\nraise NotImplementedError()"
 TEXT_STUB = "YOUR ANSWER HERE"
 
 
-def region_lines(source: str, markers: tuple[str, str]) -> list[str]:
-    """The lines between a pair of markers, markers left out."""
-    inside, found = False, []
-    for line in source.splitlines():
+def flag(cell: NotebookNode, name: str) -> bool:
+    """One of nbgrader's flags of a cell: solution, grade, locked, task."""
+    data = cell.metadata.get("nbgrader")
+    return isinstance(data, dict) and bool(data.get(name))
+
+
+def grade_id(cell: NotebookNode) -> str:
+    """A cell's nbgrader id, '' where it has none."""
+    data = cell.metadata.get("nbgrader")
+    return str(data.get("grade_id", "")) if isinstance(data, dict) else ""
+
+
+def is_answer(cell: NotebookNode) -> bool:
+    """Whether the student writes this cell."""
+    return flag(cell, "solution")
+
+
+def is_test(cell: NotebookNode) -> bool:
+    """Whether this is a classic autograded test cell."""
+    return bool(cell.cell_type == "code" and flag(cell, "grade") and not flag(cell, "solution"))
+
+
+def regions(source: str, markers: Markers) -> list[list[str]]:
+    """The lines of each region between a pair of markers, markers left out. An open region reaches to the end."""
+    found: list[list[str]] = []
+    inside = False
+    for line in source.split("\n"):
         if markers[0] in line:
             inside = True
+            found.append([])
         elif markers[1] in line:
             inside = False
         elif inside:
-            found.append(line)
+            found[-1].append(line)
     return found
 
 
 def released_cell(cell: NotebookNode) -> str:
-    """What of a source cell students are given; an answer cell without a marked region is a stub as a whole."""
-    answer = bool(cell.metadata.get("nbgrader", {}).get("solution"))
-    if answer and SOLUTION[0] not in cell.source:
-        return CODE_STUB if cell.cell_type == "code" else TEXT_STUB
-    return _without_regions(cell.source, CODE_STUB if cell.cell_type == "code" else TEXT_STUB)
+    """What of a source cell students are given: the text that nbgrader's ClearSolutions, ClearHiddenTests and
+    ClearMarkScheme leave. An answer cell without a marked solution is a stub as a whole."""
+    stub = CODE_STUB if cell.cell_type == "code" else TEXT_STUB
+    source = str(cell.source)
+    if is_answer(cell) and SOLUTION[0] not in source:
+        return stub
+    return without(without(without(source, SOLUTION, stub), HIDDEN_TESTS), MARK_SCHEME)
 
 
-def _without_regions(source: str, stub_text: str) -> str:
-    """Stubs for solutions, nothing of hidden tests and mark schemes.
-
-    The same text as nbgrader's ClearSolutions, ClearHiddenTests and ClearMarkScheme leave.
-    """
+def without(source: str, markers: Markers, stub: str | None = None) -> str:
+    """A text without the regions of one kind; each replaced by the stub, indented like its first marker."""
     lines: list[str] = []
-    skipping: str | None = None
+    inside = False
     for line in source.split("\n"):
-        if skipping is not None:
-            if skipping in line:
-                skipping = None
-        elif SOLUTION[0] in line:
-            skipping = SOLUTION[1]
-            indent = re.match(r"\s*", line)
-            lines += [(indent.group() if indent else "") + stub for stub in stub_text.split("\n")]
-        elif HIDDEN_TESTS[0] in line or MARK_SCHEME[0] in line:
-            skipping = (HIDDEN_TESTS if HIDDEN_TESTS[0] in line else MARK_SCHEME)[1]
-        else:
+        if markers[0] in line:
+            inside = True
+            if stub is not None:
+                indent = line[: len(line) - len(re.sub(r"^\s*", "", line))]
+                lines += [indent + part for part in stub.split("\n")]
+        elif markers[1] in line:
+            inside = False
+        elif not inside:
             lines.append(line)
     return "\n".join(lines)

@@ -70,7 +70,7 @@ def status(course: Course, database: Database) -> StatusReport:
     for assignment in course.assignments:
         counting = [attempt for (_, name), attempt in force.counting.items() if name == assignment.name]
         states = [force.job_states.get(attempt.id) for attempt in counting]
-        marked = {item: 0 for item in assignment.items}
+        marked = dict.fromkeys(assignment.items, 0)
         for _, name, item in force.marks:
             if name == assignment.name and item in marked:
                 marked[item] += 1

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from assessor.course import Assignment, Course
 from assessor.errors import CourseInvalid, ReleaseLeaks
-from assessor.notebooks.rebase import grade_id
-from assessor.notebooks.regions import HIDDEN_TESTS, MARK_SCHEME, SOLUTION
+from assessor.notebooks.regions import HIDDEN_TESTS, MARK_SCHEME, SOLUTION, grade_id
 from assessor.workflow.release import read_source, released_files
 
 MARKERS = frozenset({

@@ -291,8 +291,9 @@ def _arguments(launch: Launch, descriptors: list[int], *, staged: bool) -> list[
     for key, value in launch.env.items():
         arguments += ["--setenv", key, value]
     arguments += ["--setenv", "HOME", HOME, "--chdir", HOME]
-    arguments += ["--seccomp", data(seccomp.program()), "--remount-ro", "/dev", "--remount-ro", "/"]
-    return arguments
+    for program in seccomp.programs():
+        arguments += ["--add-seccomp-fd", data(program)]
+    return [*arguments, "--remount-ro", "/dev", "--remount-ro", "/"]
 
 
 def _program(name: str) -> str:
@@ -317,7 +318,7 @@ def _unavailable() -> tuple[str, str] | None:
         if shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin") is None:
             return f"the program {name} is missing", "apt-get install bubblewrap util-linux"
     try:
-        seccomp.program()
+        seccomp.programs()
     except (OSError, ImportError, RuntimeError) as fault:
         return f"libseccomp does not work: {fault}", "apt-get install libseccomp2"
     environment = python_environment()

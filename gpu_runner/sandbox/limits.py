@@ -31,6 +31,12 @@ class Meter(ABC):
     join_files: tuple[Path, ...] = ()
     caps_memory: ClassVar[bool] = True
 
+    def members(self) -> list[int]:
+        """Process ids of everything in the cgroup; empty where there is none."""
+        with contextlib.suppress(OSError):
+            return [int(pid) for file in self.join_files[:1] for pid in file.read_text().split()]
+        return []
+
     @abstractmethod
     def cpu_seconds(self) -> float:
         """CPU time of all processes, ended ones included."""
@@ -74,11 +80,13 @@ class CgroupV1(Meter):
         return all(os.access(cls.ROOT / kind / "cgroup.procs", os.W_OK) for kind in cls.CONTROLLERS)
 
     def cpu_seconds(self) -> float:
+        """As `Meter` says."""
         with contextlib.suppress(OSError):
             self._last_cpu = int((self._folders["cpuacct"] / "cpuacct.usage").read_text()) / 1e9
         return self._last_cpu
 
     def memory_bytes(self) -> tuple[int, int]:
+        """As `Meter` says."""
         folder = self._folders["memory"]
         with contextlib.suppress(OSError):
             now, peak = (int((folder / f"memory.{key}_in_bytes").read_text()) for key in ("usage", "max_usage"))
@@ -86,6 +94,7 @@ class CgroupV1(Meter):
         return self._last_memory
 
     def out_of_memory(self) -> bool:
+        """As `Meter` says."""
         with contextlib.suppress(OSError):
             text = (self._folders["memory"] / "memory.oom_control").read_text()
             counts = dict(line.split() for line in text.splitlines())
@@ -93,6 +102,7 @@ class CgroupV1(Meter):
         return self._oom
 
     def close(self) -> None:
+        """As `Meter` says."""
         self.cpu_seconds(), self.memory_bytes(), self.out_of_memory()
         _remove(self._folders.values())
 
@@ -140,12 +150,14 @@ class CgroupV2(Meter):
         return cls._parent() is not None
 
     def cpu_seconds(self) -> float:
+        """As `Meter` says."""
         with contextlib.suppress(OSError):
             counts = dict(line.split() for line in (self._folder / "cpu.stat").read_text().splitlines())
             self._last_cpu = int(counts["usage_usec"]) / 1e6
         return self._last_cpu
 
     def memory_bytes(self) -> tuple[int, int]:
+        """As `Meter` says."""
         with contextlib.suppress(OSError):
             now = int((self._folder / "memory.current").read_text())
             peak_file = self._folder / "memory.peak"
@@ -154,12 +166,14 @@ class CgroupV2(Meter):
         return self._last_memory
 
     def out_of_memory(self) -> bool:
+        """As `Meter` says."""
         with contextlib.suppress(OSError):
             counts = dict(line.split() for line in (self._folder / "memory.events").read_text().splitlines())
             self._oom = self._oom or int(counts.get("oom_kill", 0)) > 0
         return self._oom
 
     def close(self) -> None:
+        """As `Meter` says."""
         self.cpu_seconds(), self.memory_bytes(), self.out_of_memory()
         _remove([self._folder])
 
@@ -193,6 +207,7 @@ class ProcessTree(Meter):
         return []
 
     def cpu_seconds(self) -> float:
+        """As `Meter` says."""
         total = 0.0
         for process in self._tree():
             with contextlib.suppress(psutil.Error):
@@ -203,6 +218,7 @@ class ProcessTree(Meter):
         return self._cpu
 
     def memory_bytes(self) -> tuple[int, int]:
+        """As `Meter` says."""
         tree = self._tree()
         now = sum(_resident(process) for process in tree)
         if now > self._limits.memory_bytes:
@@ -212,9 +228,11 @@ class ProcessTree(Meter):
         return now, self._peak
 
     def out_of_memory(self) -> bool:
+        """As `Meter` says."""
         return self._oom
 
     def close(self) -> None:
+        """As `Meter` says."""
         self._root = None
 
 

@@ -3,8 +3,10 @@
 What is not named does not exist (ENOSYS), so that libraries fall back as they would on an older kernel. What is named
 in `REFUSED` is known to programs and answered with EPERM. Foreign ABIs (i386, x32) end the process.
 
-The requests 0x89xx of ioctl are refused too: they ask a socket about the network that it was made in, and the listening
-sockets that a kernel is given were made in the host's.
+A second filter refuses single requests of ioctl: those that type into a terminal, and 0x89xx, which ask a socket about
+the network that it was made in; the listening sockets that a kernel is given were made in the host's. It is a filter of
+its own because libseccomp lets an unconditional rule for a call override the conditional ones beside it. Of two filters
+the kernel obeys the stricter.
 
 Source:
     The default profiles of the OCI engines, less what has no place here; SANDBOX notes of the project.
@@ -16,6 +18,7 @@ import errno
 import os
 import tempfile
 from functools import lru_cache
+from typing import Any
 
 ALLOWED = """
 access alarm arch_prctl brk capget chdir chmod chown clock_getres clock_gettime clock_nanosleep clone close close_range
@@ -62,13 +65,21 @@ LOW_32 = 0xFFFF_FFFF
 
 
 @lru_cache(maxsize=1)
-def program() -> bytes:
-    """The filter as a BPF program for this machine's architecture."""
+def programs() -> tuple[bytes, bytes]:
+    """The two filters as BPF programs for this machine's architecture."""
+    return _exported(_allow_list()), _exported(_refused_requests())
+
+
+def _error(number: int) -> int:
     import pyseccomp as seccomp
 
-    def error(number: int) -> int:
-        return int(seccomp.ERRNO(number))
+    return int(seccomp.ERRNO(number))
 
+
+def _allow_list() -> Any:
+    import pyseccomp as seccomp
+
+    error = _error
     rules = seccomp.SyscallFilter(defaction=error(errno.ENOSYS))
     rules.set_attr(seccomp.Attr.ACT_BADARCH, seccomp.KILL_PROCESS)
     known = {name for name in (*ALLOWED, *REFUSED) if _known(seccomp, name)}
@@ -76,18 +87,27 @@ def program() -> bytes:
         if name in known:
             rules.add_rule(error(errno.EPERM), name)
     for name in ALLOWED:
-        if name in known and name not in ("clone", "ioctl"):
+        if name in known and name != "clone":
             rules.add_rule(seccomp.ALLOW, name)
     rules.add_rule(seccomp.ALLOW, "clone", seccomp.Arg(0, seccomp.MASKED_EQ, CLONE_NEW, 0))
-    # the kernel looks at the low 32 bits of a request only (CVE-2019-10063), so must we
-    for request in (TIOCSTI, TIOCLINUX):
-        rules.add_rule(error(errno.EPERM), "ioctl", seccomp.Arg(1, seccomp.MASKED_EQ, LOW_32, request))
-    rules.add_rule(error(errno.EPERM), "ioctl", seccomp.Arg(1, seccomp.MASKED_EQ, SIOC_MASK, SIOC))
-    rules.add_rule(seccomp.ALLOW, "ioctl")
     for family in (AF_UNIX, AF_INET, AF_INET6):
         rules.add_rule(seccomp.ALLOW, "socket", seccomp.Arg(0, seccomp.EQ, family))
     rules.add_rule(error(errno.EAFNOSUPPORT), "socket", seccomp.Arg(0, seccomp.GT, AF_NETLINK))
     rules.add_rule(error(errno.EOPNOTSUPP), "socket", seccomp.Arg(0, seccomp.EQ, AF_NETLINK))
+    return rules
+
+
+def _refused_requests() -> Any:
+    import pyseccomp as seccomp
+
+    rules = seccomp.SyscallFilter(defaction=seccomp.ALLOW)
+    # the kernel looks at the low 32 bits of a request only (CVE-2019-10063), so must we
+    for mask, request in ((LOW_32, TIOCSTI), (LOW_32, TIOCLINUX), (SIOC_MASK, SIOC)):
+        rules.add_rule(_error(errno.EPERM), "ioctl", seccomp.Arg(1, seccomp.MASKED_EQ, mask, request))
+    return rules
+
+
+def _exported(rules: Any) -> bytes:
     with tempfile.TemporaryFile() as file:
         rules.export_bpf(file)
         file.seek(0)

@@ -4,8 +4,8 @@ For a trusted notebook on a machine where nothing better is allowed. Never chose
 result says so.
 
 Theory of operation. The program is a child in a session of its own, in a temporary directory. Its limits are the
-meter's (a cgroup where there is one) and its own rlimits. Ending it ends its session's process group and, where there is a
-cgroup, everything in that; without one, a process that left the group outlives it.
+meter's (a cgroup where there is one) and its own rlimits. Ending it ends whatever is in the cgroup, its descendants and
+its process group; where there is no cgroup, a process that left both others outlives it.
 """
 
 from __future__ import annotations
@@ -94,7 +94,10 @@ class UnconfinedProcess(BubblewrapProcess):
         self._folder = folder
 
     def kill(self) -> None:
-        """SIGKILL to its tree and its group."""
+        """SIGKILL to its cgroup, its tree and its group."""
+        for pid in self._meter.members():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
         with contextlib.suppress(psutil.Error):
             for child in psutil.Process(self.pid).children(recursive=True):
                 with contextlib.suppress(psutil.Error):

@@ -84,9 +84,8 @@ GOOD = {"double": "return x + x", "square": "return x ** 2"}
 def answer(name: str, body: str, *, source: bool) -> nbformat.NotebookNode:
     """One answer cell: with solution markers in the source, bare in a student's copy."""
     lines = [f"def {name}(x):"]
-    lines += (
-        ["    ### BEGIN SOLUTION", f"    {body}", "    ### END SOLUTION"] if source else [f"    {line}" for line in body.splitlines()]
-    )
+    marked = ["    ### BEGIN SOLUTION", f"    {body}", "    ### END SOLUTION"]
+    lines += marked if source else [f"    {line}" for line in body.splitlines()]
     cell = new_code_cell("\n".join(lines), id=f"answer-{name}")
     cell.metadata["nbgrader"] = {
         "grade": False, "solution": True, "locked": False, "task": False, "schema_version": 3, "grade_id": name,
@@ -143,3 +142,9 @@ def hand_in(tiny_course: Course, database: Database, tmp_path: Path) -> Callable
         collect(tiny_course, database, "tiny", Inbox(), now=now)
 
     return do
+
+
+@pytest.fixture
+def notebook() -> Callable[..., nbformat.NotebookNode]:
+    """Makes a student's notebook: `notebook({"square": "return 0"})`."""
+    return tiny_notebook
