@@ -33,11 +33,12 @@ def main() -> None:
     home = Path.cwd()
     os.chdir("/")
     set_limits(config["limits"])
-    fix_seeds(config["seed"], config["threads"])
+    make_deterministic(config["threads"])
     agent = load_agent(here)
     app = make_kernel(config, here / "connection.json")
     bound_output(app, **config["output"])
     add_serving(app.kernel, agent, config["channel"])
+    fix_seeds(config["seed"])
     os.chdir(home)
     app.start()
 
@@ -60,26 +61,27 @@ def set_limits(limits: dict[str, int | None]) -> None:
         resource.setrlimit(kind, (value, value))
 
 
-def fix_seeds(seed: int, threads: int) -> None:
-    """Seeds and deterministic algorithms, before any student's import."""
-    random.seed(seed)
-    try:
-        import numpy
-    except ImportError:
-        pass
-    else:
-        numpy.random.seed(seed % 2**32)
+def make_deterministic(threads: int) -> None:
+    """Deterministic algorithms and a fixed number of threads; the libraries are imported before any student's file."""
     try:
         import torch
     except ImportError:
         return
-    torch.manual_seed(seed)
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def fix_seeds(seed: int) -> None:
+    """Seeds every generator; last, since making a kernel draws from them."""
+    random.seed(seed)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(seed % 2**32)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
 
 
 def load_agent(here: Path) -> Any:

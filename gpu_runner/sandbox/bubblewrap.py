@@ -273,6 +273,9 @@ def _arguments(launch: Launch, descriptors: list[int], *, staged: bool) -> list[
         elif host.is_dir():
             arguments += ["--ro-bind", str(host), str(host)]
     arguments += ["--proc", "/proc", "--dev", "/dev"]
+    # before the environment, which may lie below one of them
+    for folder in ("/tmp", "/dev/shm", HOME):  # noqa: S108 - inside the sandbox
+        arguments += ["--perms", "1777", "--size", str(limits.disk_bytes), "--tmpfs", folder]
     for number, root in enumerate(launch.python.roots):
         arguments += ["--ro-bind", f"/mnt/{number}" if staged else str(root), str(root)]
     for path in launch.python.hidden:
@@ -284,8 +287,6 @@ def _arguments(launch: Launch, descriptors: list[int], *, staged: bool) -> list[
         arguments += ["--ro-bind", "/etc/ld.so.cache", "/etc/ld.so.cache"]
     for name, content in launch.agent_files.items():
         arguments += ["--ro-bind-data", data(content), f"{AGENT_FOLDER}/{name}"]
-    for folder in ("/tmp", "/dev/shm", HOME):  # noqa: S108 - inside the sandbox
-        arguments += ["--perms", "1777", "--size", str(limits.disk_bytes), "--tmpfs", folder]
     for name, content in launch.files.items():
         arguments += ["--perms", "0644", "--file", data(content), f"{HOME}/{name}"]
     for key, value in launch.env.items():

@@ -40,7 +40,7 @@ set_robust_list set_tid_address set_mempolicy setitimer setpgid setpriority setr
 sigaltstack socketpair stat statfs statx symlink symlinkat sync sync_file_range sysinfo tgkill time
 timer_create timer_delete timer_getoverrun timer_gettime timer_settime timerfd_create timerfd_gettime timerfd_settime
 times tkill truncate umask uname unlink unlinkat utime utimensat utimes vfork wait4 waitid write writev
-""".split()  # noqa: SIM905 - a list of words
+""".split()
 """Everything that Python, torch (with DataLoader workers), numpy and matplotlib were seen to need, and its kin."""
 
 REFUSED = """
@@ -54,7 +54,7 @@ quotactl quotactl_fd reboot request_key semctl semget semop semtimedop sethostna
 clock_settime clock_adjtime adjtimex setuid setgid setreuid setregid setresuid setresgid setfsuid setfsgid setgroups
 setxattr lsetxattr fsetxattr removexattr shmat shmctl shmdt shmget swapoff swapon syslog umount2 unshare uselib
 userfaultfd ustat vhangup vserver
-""".split()  # noqa: SIM905
+""".split()
 
 CLONE_NEW = 0x7E02_0080
 """CLONE_NEW{TIME, NS, CGROUP, UTS, IPC, USER, PID, NET}: no namespace of one's own inside a sandbox."""
