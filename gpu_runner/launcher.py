@@ -123,6 +123,7 @@ def make_kernel(config: dict[str, Any], connection_file: Path) -> Any:
     warnings.filterwarnings("ignore", module="ipykernel|traitlets|zmq")
     app = Kernel.instance(connection_file=str(connection_file), log_level=50)
     app.initialize(["--HistoryManager.enabled=False", "--InteractiveShellApp.exec_PYTHONSTARTUP=False"])
+    app.shell.enable_tip = False  # each banner would draw from `random`
     return app
 
 
