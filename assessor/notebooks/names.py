@@ -61,7 +61,10 @@ def added_statements(mine: str, given: str) -> str:
         new = [node for node in one.body if ast.dump(node) not in known and not isinstance(node, ast.Pass)]
     except RecursionError:
         return mine
-    return "\n".join("\n".join(lines[_first(node) - 1 : node.end_lineno]) for node in new)
+    kept: dict[int, str] = {}  # by line: two statements may share one
+    for node in new:
+        kept.update(enumerate(lines[_first(node) - 1 : node.end_lineno], _first(node)))
+    return "\n".join(kept.values())
 
 
 def _first(node: ast.stmt) -> int:

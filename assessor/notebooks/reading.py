@@ -183,7 +183,7 @@ def _cell(item: object) -> RawCell | None:
     name = found if isinstance(found, str) and found else None
     kind = _kind(item)
     untouched = name is not None and isinstance(data, dict) and _is_untouched(kind, source, name, data)
-    return RawCell(kind, source, name, untouched, _pictures(item.get("attachments")))
+    return RawCell(kind, source, name, untouched, pictures(item.get("attachments")))
 
 
 def _kind(item: Mapping[str, Any]) -> str:
@@ -212,8 +212,8 @@ def _is_untouched(kind: str, source: str, name: str, data: Mapping[str, Any]) ->
     return bool(data.get("checksum") == digest)
 
 
-def _pictures(found: object) -> dict[str, dict[str, str]]:
-    """Attachments that are PNG or JPEG; anything else is left behind."""
+def pictures(found: object) -> dict[str, dict[str, str]]:
+    """A cell's attachments that are PNG or JPEG; anything else is left behind."""
     kept: dict[str, dict[str, str]] = {}
     for name, kinds in found.items() if isinstance(found, dict) else ():
         if isinstance(kinds, dict) and name.isprintable():

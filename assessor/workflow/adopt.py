@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import ast
+import csv
+import io
+import json
 import re
+import shutil
 import sqlite3
-from contextlib import closing
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Any
 
 from assessor.course import load_course
 from assessor.errors import AssessorError, CourseInvalid
-from assessor.workflow.release import read_source
+from assessor.notebooks.regions import flag, grade_id
+from assessor.notebooks.release import read_source
 
-NAME = re.compile(r"[^A-Za-z0-9_-]")
+PLACES = Decimal("0.0001")
+STUDENT_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+WORK_DAYS = timedelta(days=28)
+"""How long before its deadline an assignment of the gradebook is taken to have been released."""
 
 
 @dataclass(frozen=True)
 class Adopted:
-    """What was made. `students` are those of gradebook.db as (id, name, email), for `assessor roster`."""
+    """What was made.
+
+    Attributes:
+        students: those of gradebook.db as (id, name, email), which roster.csv holds too.
+        skipped: what could not be taken over, and why.
+    """
 
     written: tuple[Path, ...]
     students: tuple[tuple[str, str, str], ...]
@@ -34,152 +50,224 @@ class _Found:
     notebooks: tuple[str, ...]
     automatic: Decimal
     manual: tuple[tuple[str, Decimal], ...]
-    due: datetime | None
+    due: datetime | None = None
+
+
+@dataclass(frozen=True)
+class _Gradebook:
+    students: tuple[tuple[str, str, str], ...] = ()
+    due: tuple[tuple[str, datetime], ...] = ()
+    skipped: tuple[str, ...] = ()
 
 
 def adopt_course(target: Path, *, today: date | None = None) -> Adopted:
     """Writes course.toml, an assignment.toml for each assignment of source/, and roster.csv where a gradebook is.
 
     Raises:
-        AssessorError: there is no source/ with notebooks, or a course is there already.
+        AssessorError: there is no source/ with graded notebooks, or a course is there already; nothing was written.
     """
     target = target.resolve()
-    if (target / "course.toml").exists():
-        raise AssessorError(f"{target / 'course.toml'}: there is a course already")
+    for taken in (target / "course.toml", target / "assignments"):
+        if taken.exists():
+            raise AssessorError(f"{taken}: is there already; nothing was changed")
+    settings = _settings(target / "nbgrader_config.py")
+    source = target / settings.get("source_directory", "source")
     gradebook = _read_gradebook(target / "gradebook.db")
-    found, skipped = _assignments(target / "source", gradebook.due)
+    found, skipped = _assignments(source, dict(gradebook.due))
     if not found:
-        raise AssessorError(f"{target / 'source'}: no assignment with graded cells; is this an nbgrader course directory?")
-    files = {target / "course.toml": _course_toml(target, found, today or datetime.now(UTC).date())}
-    for assignment in found:
-        files[target / "assignments" / assignment.name / "assignment.toml"] = _assignment_toml(assignment)
-    if gradebook.students:
+        why = f" ({'; '.join(skipped[:3])})" if skipped else ""
+        raise AssessorError(f"{source}: no assignment with graded cells{why}; is this an nbgrader course directory?")
+    files = {target / "course.toml": _course_toml(settings.get("course_id") or target.name, found, today)}
+    for one in found:
+        files[target / "assignments" / one.name / "assignment.toml"] = _assignment_toml(one, target)
+    skipped += gradebook.skipped
+    if gradebook.students and (target / "roster.csv").exists():
+        skipped.append("roster.csv: is there already; the gradebook's students were not written")
+    elif gradebook.students:
         files[target / "roster.csv"] = _roster(gradebook.students)
-    for path in files:
-        if path.exists():
-            raise AssessorError(f"{path}: is there already; nothing was changed")
-    for path, text in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    load_course(target)
+    with _undone_on_failure(target) as written:
+        for path, text in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("x", encoding="utf-8", newline="\n") as file:
+                written.append(path)
+                file.write(text)
+        load_course(target)
     return Adopted(tuple(files), gradebook.students, tuple(skipped))
 
 
-@dataclass(frozen=True)
-class _Gradebook:
-    students: tuple[tuple[str, str, str], ...]
-    due: dict[str, datetime]
+@contextmanager
+def _undone_on_failure(target: Path) -> Iterator[list[Path]]:
+    """Takes away what was written when not all of it could be, or when it makes no valid course."""
+    written: list[Path] = []
+    try:
+        yield written
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        shutil.rmtree(target / "assignments", ignore_errors=True)  # was not there before
+        raise
+
+
+# What is found
 
 
 def _read_gradebook(file: Path) -> _Gradebook:
-    """Students and deadlines of a nbgrader gradebook, opened read-only and immutable."""
+    """Students and deadlines of a nbgrader gradebook, read from a copy: opening the file itself could change it."""
     if not file.is_file():
-        return _Gradebook((), {})
-    try:
-        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
-            rows = connection.execute("SELECT id, first_name, last_name, email FROM student ORDER BY id").fetchall()
-            due = connection.execute("SELECT name, duedate FROM assignment WHERE duedate IS NOT NULL").fetchall()
-    except sqlite3.Error as fault:
-        raise AssessorError(f"{file}: not a nbgrader gradebook that can be read ({fault})") from None
-    students = tuple((i, " ".join(filter(None, (first, last))) or i, email or "") for i, first, last, email in rows)
-    return _Gradebook(students, {name: datetime.fromisoformat(str(when)).replace(tzinfo=UTC) for name, when in due})
+        return _Gradebook()
+    with tempfile.TemporaryDirectory() as folder:
+        for part in (file, file.with_name(f"{file.name}-wal"), file.with_name(f"{file.name}-journal")):
+            if part.is_file():
+                shutil.copyfile(part, Path(folder) / part.name)
+        try:
+            with closing(sqlite3.connect(Path(folder) / file.name)) as connection:
+                rows = connection.execute("SELECT id, first_name, last_name, email FROM student ORDER BY id").fetchall()
+                due = connection.execute("SELECT name, duedate FROM assignment WHERE duedate IS NOT NULL").fetchall()
+        except sqlite3.Error as fault:
+            raise AssessorError(f"{file}: not a nbgrader gradebook that can be read ({fault})") from None
+    students, deadlines, skipped = [], [], []
+    for row in rows:
+        student, first, last, email = (str(value or "").strip() for value in row)
+        if STUDENT_ID.fullmatch(student):
+            students.append((student, f"{first} {last}".strip() or student, email))
+        else:
+            skipped.append(f"student {student!r}: an id holds letters, digits, '.', '_' and '-' alone")
+    for name, when in due:
+        try:
+            deadlines.append((str(name), _utc(str(when))))
+        except ValueError:
+            skipped.append(f"{name}: deadline {when!r} is not a time")
+    return _Gradebook(tuple(students), tuple(deadlines), tuple(skipped))
+
+
+def _utc(text: str) -> datetime:
+    """A time of the gradebook, which keeps UTC without saying so."""
+    when = datetime.fromisoformat(text)
+    return when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
 
 
 def _assignments(source: Path, due: dict[str, datetime]) -> tuple[list[_Found], list[str]]:
-    found, skipped = [], []
+    found: list[_Found] = []
+    skipped: list[str] = []
     for folder in sorted(source.iterdir()) if source.is_dir() else ():
         if not folder.is_dir() or folder.name.startswith("."):
             continue
-        one = _assignment(folder, due.get(folder.name))
-        if one is None:
+        try:
+            one = _assignment(folder)
+        except CourseInvalid as fault:
+            skipped.append(f"{folder.name}: {fault}")
+            continue
+        if not one.automatic and not one.manual:
             skipped.append(f"{folder.name}: no graded cell")
         else:
-            found.append(one)
+            name = _fresh(_name(folder.name, "a_"), [other.name for other in found])
+            found.append(replace(one, name=name, due=due.get(folder.name)))
     return found, skipped
 
 
-def _assignment(folder: Path, due: datetime | None) -> _Found | None:
+def _assignment(folder: Path) -> _Found:
+    """An assignment's notebooks and what their cells are worth.
+
+    Raises:
+        CourseInvalid: one of its notebooks cannot be read.
+    """
     automatic, manual = Decimal(0), list[tuple[str, Decimal]]()
-    notebooks = sorted(path.name for path in folder.glob("*.ipynb"))
+    notebooks = sorted(path.name for path in folder.glob("*.ipynb") if not path.name.startswith("."))
     for name in notebooks:
-        try:
-            cells = read_source(folder / name).cells
-        except CourseInvalid:
-            return None
-        for cell in cells:
-            data = cell.metadata.get("nbgrader", {})
-            points = Decimal(str(data.get("points") or 0))
-            if not data.get("grade") or points <= 0:
-                continue
-            if data.get("solution") or data.get("task"):
-                manual.append((_item_name(str(data.get("grade_id", "manual")), manual), points))
-            else:
+        for cell in read_source(folder / name).cells:
+            points = _points(folder / name, cell)
+            if points and (flag(cell, "task") or (flag(cell, "grade") and flag(cell, "solution"))):
+                item = _fresh(_name(f"item_{grade_id(cell)}", "item_"), [taken for taken, _ in manual])
+                manual.append((item, points))
+            elif points and flag(cell, "grade"):
                 automatic += points
-    if not automatic and not manual:
-        return None
-    return _Found(NAME.sub("_", folder.name), folder, tuple(notebooks), automatic, tuple(manual), due)
+    return _Found(folder.name, folder, tuple(notebooks), automatic, tuple(manual))
 
 
-def _item_name(grade_id: str, taken: list[tuple[str, Decimal]]) -> str:
-    plain = "item_" + NAME.sub("_", grade_id)[:50]
-    names = {name for name, _ in taken}
-    number, candidate = 2, plain
-    while candidate in names:
-        number, candidate = number + 1, f"{plain}_{number}"
+def _points(file: Path, cell: Any) -> Decimal:
+    data = cell.metadata.get("nbgrader")
+    found = data.get("points") if isinstance(data, dict) else None
+    try:
+        points = Decimal(str(found or 0))
+    except InvalidOperation:
+        points = Decimal("NaN")
+    if not points.is_finite() or points < 0 or points != points.quantize(PLACES):
+        allowed = "a number of 0 or more, of at most four decimals"
+        raise CourseInvalid(file, f"{grade_id(cell)}.points", str(found), allowed)
+    return points
+
+
+def _name(text: str, prefix: str) -> str:
+    """A name that a course may use: letters, digits, '_' and '-', a letter first."""
+    plain = re.sub(r"[^A-Za-z0-9_-]", "_", text)
+    return (plain if re.match(r"[A-Za-z]", plain) else prefix + plain)[:60]
+
+
+def _fresh(name: str, taken: list[str]) -> str:
+    number, candidate = 2, name
+    while candidate in taken:
+        number, candidate = number + 1, f"{name}_{number}"
     return candidate
 
 
-def _course_toml(target: Path, found: list[_Found], today: date) -> str:
-    monday = today - timedelta(days=today.weekday())
-    code = NAME.sub("_", _course_id(target / "nbgrader_config.py") or target.name)[:32] or "course"
+def _settings(config: Path) -> dict[str, str]:
+    """c.CourseDirectory.NAME = "text" of a nbgrader_config.py, which is parsed and never run."""
+    try:
+        tree = ast.parse(config.read_text(encoding="utf-8", errors="replace"))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            for target in node.targets:
+                if isinstance(target, ast.Attribute) and ast.unparse(target.value).endswith("CourseDirectory"):
+                    found[target.attr] = node.value.value
+    return found
+
+
+# What is written
+
+
+def _course_toml(course_id: str, found: list[_Found], today: date | None) -> str:
+    known = [one.due for one in found if one.due]
+    start = (min(known) - WORK_DAYS).date() if known else today or datetime.now(UTC).date()
+    code = re.sub(r"[^A-Za-z0-9_-]", "_", course_id)[:32] or "course"
     lines = [
         "# Made by `assessor adopt` of an nbgrader course directory. Read every line: dates and weights are guesses.", "",
-        "[course]", f'code = "{code}"', f'title = "{code}"', 'time_zone = "UTC"', f"term_start = {monday}", "",
-        "[components]", "labs = 100",
+        "[course]", f"code = {_quoted(code)}", f"title = {_quoted(course_id or code)}", 'time_zone = "UTC"',
+        f"term_start = {start - timedelta(days=start.weekday())}", "", "[components]", "labs = 100",
     ]  # fmt: skip
-    for assignment in found:
-        released = f"{monday - timedelta(weeks=520)}T09:00:00+00:00" if assignment.due else '"week 1 Monday 09:00"'
-        due = assignment.due.isoformat() if assignment.due else '"week 12 Friday 16:00"'
+    for one in found:
+        released = (one.due - WORK_DAYS).isoformat() if one.due else '"week 1 Monday 09:00"'
+        due = one.due.isoformat() if one.due else '"week 12 Friday 16:00"'
         lines += [
-            "", "[[assignment]]", f'name = "{assignment.name}"', 'component = "labs"', 'kind = "notebook"',
+            "", "[[assignment]]", f"name = {_quoted(one.name)}", 'component = "labs"', 'kind = "notebook"',
             f"released = {released}", f"due = {due}",
         ]  # fmt: skip
     return "\n".join(lines) + "\n"
 
 
-def _course_id(config: Path) -> str:
-    """c.CourseDirectory.course_id of a nbgrader_config.py; parsed, never run."""
-    if not config.is_file():
-        return ""
-    try:
-        tree = ast.parse(config.read_text(encoding="utf-8", errors="replace"))
-    except (SyntaxError, ValueError):
-        return ""
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-            target = node.targets[0]
-            if isinstance(target, ast.Attribute) and target.attr == "course_id":
-                return str(node.value.value)
-    return ""
-
-
-def _assignment_toml(assignment: _Found) -> str:
-    names = ", ".join(f'"{name}"' for name in assignment.notebooks)
+def _assignment_toml(one: _Found, target: Path) -> str:
+    folder = one.folder.relative_to(target) if one.folder.is_relative_to(target) else None
+    place = f"../../{folder.as_posix()}" if folder is not None else one.folder.as_posix()
     lines = [
-        f'title = "{assignment.name}"', f"notebooks = [{names}]", f'source = "../../source/{assignment.folder.name}"',
-        f"hidden_marks = {assignment.automatic}",
+        f"title = {_quoted(one.folder.name)}", f"notebooks = [{', '.join(map(_quoted, one.notebooks))}]",
+        f"source = {_quoted(place)}", f"hidden_marks = {one.automatic:f}",
     ]  # fmt: skip
-    for name, points in assignment.manual:
-        lines += ["", "[[manual]]", f'name = "{name}"', f"marks = {points}"]
+    for name, points in one.manual:
+        lines += ["", "[[manual]]", f"name = {_quoted(name)}", f"marks = {points:f}"]
     return "\n".join(lines) + "\n"
 
 
-def _roster(students: tuple[tuple[str, str, str], ...]) -> str:
-    import csv
-    import io
+def _quoted(text: str) -> str:
+    """A TOML string: the same as JSON's, but that it may not hold DEL."""
+    plain = text.encode("utf-8", "replace").decode("utf-8")
+    return json.dumps(plain, ensure_ascii=False).replace("\x7f", "\\u007f")
 
+
+def _roster(students: tuple[tuple[str, str, str], ...]) -> str:
     text = io.StringIO(newline="")
-    writer = csv.writer(text)
+    writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["id", "name", "email"])
     writer.writerows(students)
     return text.getvalue()

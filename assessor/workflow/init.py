@@ -7,6 +7,7 @@ from pathlib import Path
 
 from assessor.course import load_course
 from assessor.errors import AssessorError
+from assessor.files import new_folder
 
 PARTS = ("course.toml", "assignments", "graders", "quizzes")
 NOT_COPIED = shutil.ignore_patterns("__pycache__", ".*", "*.pyc")
@@ -19,27 +20,36 @@ def reference_course() -> Path:
         AssessorError: it is not there.
     """
     root = Path(__file__).resolve().parents[2]
-    if not (root / "course.toml").is_file():
-        raise AssessorError(f"{root}: the reference course is not beside the package; run from a checkout of the project")
+    missing = [part for part in PARTS[:3] if not (root / part).exists()]
+    if missing:
+        raise AssessorError(
+            f"{root}: the reference course is not beside the package ({', '.join(missing)} not found); "
+            "install the project from a checkout (pip install -e .)"
+        )
     return root
 
 
 def init_course(target: Path, *, source: Path | None = None) -> Path:
-    """Lays a copy of the reference course in a directory that is empty or not there yet.
+    """Lays a copy of the reference course in a directory that is empty or not there yet; whole or not at all.
 
     Raises:
-        AssessorError: the target holds something already.
+        AssessorError: the target holds something already, or lies within the course that is copied.
+        CourseInvalid: the course that is copied is not valid.
     """
-    source = source or reference_course()
+    source = (source or reference_course()).resolve()
     target = target.resolve()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise AssessorError(f"{target}: not empty; name a directory that is empty or not there yet")
-    target.mkdir(parents=True, exist_ok=True)
-    for part in PARTS:
-        origin = source / part
-        if origin.is_dir():
-            shutil.copytree(origin, target / part, ignore=NOT_COPIED)
-        elif origin.is_file():
-            shutil.copy2(origin, target / part)
-    load_course(target)
+    if any(target.is_relative_to(source / part) for part in PARTS):
+        raise AssessorError(f"{target}: lies within the course that would be copied; name a directory outside of it")
+    load_course(source)
+    if target.exists():
+        target.rmdir()
+    with new_folder(target) as fresh:
+        for part in PARTS:
+            origin = source / part
+            if origin.is_dir():
+                shutil.copytree(origin, fresh / part, ignore=NOT_COPIED)
+            elif origin.is_file():
+                shutil.copy2(origin, fresh / part)
     return target

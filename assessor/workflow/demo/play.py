@@ -23,6 +23,7 @@ from assessor.database import Database, open_database
 from assessor.database.gradebook import StudentRow, gradebook
 from assessor.errors import AssessorError
 from assessor.marking.marks import AssignmentMark
+from assessor.notebooks.release import read_source
 from assessor.workflow.autograde import Graded, autograde
 from assessor.workflow.collect import Inbox, Named, collect
 from assessor.workflow.demo.cells import solved
@@ -35,7 +36,7 @@ from assessor.workflow.mark import add_mark
 from assessor.workflow.marksheet import marksheet
 from assessor.workflow.project_import import import_project
 from assessor.workflow.quiz_import import import_quiz
-from assessor.workflow.release import read_source, release
+from assessor.workflow.release import release
 from assessor.workflow.roster import import_roster
 from assessor.workflow.submit import submit
 
