@@ -13,7 +13,7 @@ from assessor.cli.context import json_option, names_argument, open_both, open_co
 @click.command()
 @click.argument("target", type=click.Path(path_type=Path))
 def init(target: Path) -> None:
-    """Lay a copy of the reference course in the empty directory TARGET."""
+    """Lay a copy of the reference course in TARGET, an empty directory."""
     from assessor.workflow.init import init_course
 
     init_course(target)
@@ -23,7 +23,10 @@ def init(target: Path) -> None:
 @click.command()
 @click.argument("target", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def adopt(target: Path) -> None:
-    """Make a course of an existing nbgrader course directory, changing nothing that is in it."""
+    """Make a course of a nbgrader course directory.
+
+    Nothing that is in it is changed; new files only.
+    """
     from assessor.workflow.adopt import adopt_course
 
     adopted = adopt_course(target)
@@ -36,7 +39,10 @@ def adopt(target: Path) -> None:
 @json_option
 @click.pass_context
 def validate(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
-    """Check course.toml, notebooks and hidden tests; with ASSIGNMENTs, only those."""
+    """Check course.toml, notebooks and hidden tests.
+
+    With ASSIGNMENTs, only those.
+    """
     from assessor.workflow.validate import validate as check
 
     findings = check(open_course(ctx), names)
@@ -54,9 +60,9 @@ def validate(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
 @click.argument("names", nargs=-1, required=True, metavar="ASSIGNMENT...")
 @click.pass_context
 def release(ctx: click.Context, names: tuple[str, ...]) -> None:
-    """Make the student version of each ASSIGNMENT: release/NAME/ and release/NAME.zip.
+    """Make the student version of each ASSIGNMENT.
 
-    Refuses when a solution or a hidden test would leak.
+    Writes release/NAME/ and release/NAME.zip. Refuses when a solution or a hidden test would leak.
     """
     from assessor.workflow.release import release as make_release
 
@@ -71,7 +77,10 @@ def release(ctx: click.Context, names: tuple[str, ...]) -> None:
 @click.option("--encoding", help="The file's encoding, where it is not UTF-8 or UTF-16.")
 @click.pass_context
 def roster(ctx: click.Context, file: Path, encoding: str | None) -> None:
-    """Import the class list: a CSV with the columns id, name, email and, if you like, marking_id."""
+    """Import the class list from a CSV.
+
+    Columns: id, name and, if you like, email and marking_id.
+    """
     from assessor.workflow.roster import import_roster
 
     _, database = open_both(ctx)
@@ -83,7 +92,7 @@ def roster(ctx: click.Context, file: Path, encoding: str | None) -> None:
 @json_option
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
-    """How far each assignment is: handed in, queued, graded, in review."""
+    """How far each assignment is, and what is in review."""
     from assessor.workflow.status import status as look
 
     report = look(*open_both(ctx))

@@ -22,10 +22,10 @@ IN_REVIEW = 3
 @json_option
 @click.pass_context
 def autograde(ctx: click.Context, names: tuple[str, ...], workers: int | None, as_json: bool) -> None:
-    """Grade what was collected and has no mark yet, in sandboxes, in parallel.
+    """Grade what was collected, in sandboxes, in parallel.
 
-    Interrupted or killed, it goes on where it was when it is run again. Exit status 3: some work could not be graded
-    for reasons of ours and is in review; no student loses a mark by that.
+    What has its mark already is left alone. Interrupted or killed, it goes on where it was when it is run again. Exit
+    status 3: some work could not be graded for reasons of ours and is in review; no student loses a mark by that.
     """
     from assessor.workflow.autograde import autograde as run
 

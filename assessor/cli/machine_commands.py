@@ -15,7 +15,7 @@ from assessor.errors import AssessorError
 @json_option
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:
-    """Is this machine fit to mark? Says how to mend what is not."""
+    """Is this machine fit to mark? How to mend what is not."""
     from assessor.workflow.doctor import doctor as examine
 
     try:
@@ -38,7 +38,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 @click.option("--workers", type=click.IntRange(0, 1024), help="Worker processes (default: one a core).")
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON for machines.")
 def demo(folder: Path, workers: int | None, as_json: bool) -> None:
-    """24 made-up students from hand-in to mark sheet, each with a planted fate.
+    """Mark a made-up class of 24, each with a planted fate.
 
     Prints planted and obtained result side by side; exit status 1 if any differs.
     """

@@ -14,7 +14,7 @@ results_file = click.argument("file", type=click.Path(exists=True, dir_okay=Fals
 
 @click.group()
 def quiz() -> None:
-    """Quizzes."""
+    """Quizzes: bring in their results."""
 
 
 @quiz.command("import")
@@ -31,7 +31,7 @@ def quiz_import(ctx: click.Context, name: str, file: Path) -> None:
 
 @click.group()
 def project() -> None:
-    """The group project."""
+    """The group project: bring in its marks."""
 
 
 @project.command("import")
@@ -54,7 +54,10 @@ def project_import(ctx: click.Context, file: Path, name: str) -> None:
 @click.option("--reason", required=True, help="Why; the board reads it.")
 @click.pass_context
 def mark(ctx: click.Context, student: str, assignment: str, points: str, item: str, reason: str) -> None:
-    """Give STUDENT a mark by hand. Earlier marks stay on record; the newest counts."""
+    """Give STUDENT a mark by hand, with a reason.
+
+    Earlier marks stay on record; the newest counts.
+    """
     from assessor.workflow.mark import add_mark
 
     course, database = open_both(ctx)
@@ -71,7 +74,10 @@ def mark(ctx: click.Context, student: str, assignment: str, points: str, item: s
 @click.option("--reason", required=True, help="Why; kept in confidence, never on a mark sheet.")
 @click.pass_context
 def extend(ctx: click.Context, student: str, assignment: str, until: str, reason: str) -> None:
-    """Give STUDENT until UNTIL: '+3 days', 'week 11 Monday 16:00' or 2027-05-10T16:00:00+01:00."""
+    """Give STUDENT more time.
+
+    UNTIL: '+3 days' after the deadline, 'week 11 Monday 16:00' or 2027-05-10T16:00:00+01:00.
+    """
     from assessor.workflow.extend import add_extension
 
     course, database = open_both(ctx)
@@ -88,7 +94,10 @@ def extend(ctx: click.Context, student: str, assignment: str, until: str, reason
 @json_option
 @click.pass_context
 def marksheet(ctx: click.Context, anonymous: bool, as_json: bool) -> None:
-    """Write the mark sheet: XLSX with live formulas, CSV and HTML, into reports/."""
+    """Write the mark sheet: XLSX, CSV and HTML.
+
+    Into reports/; the XLSX has live formulas.
+    """
     from assessor.workflow.marksheet import marksheet as write
 
     written = write(*open_both(ctx), anonymous=anonymous, now=datetime.now(UTC))
@@ -104,7 +113,7 @@ def marksheet(ctx: click.Context, anonymous: bool, as_json: bool) -> None:
 @click.option("--student", "students", multiple=True, help="Only this student; may be repeated.")
 @click.pass_context
 def feedback(ctx: click.Context, names: tuple[str, ...], students: tuple[str, ...]) -> None:
-    """Write a feedback page for each student (of each ASSIGNMENT), into feedback/."""
+    """Write a feedback page for each student, into feedback/."""
     from assessor.workflow.feedback import feedback as write
 
     course, database = open_both(ctx)

@@ -19,7 +19,7 @@ from assessor.cli.context import course_root, json_option, open_both, open_cours
 def submit(
     ctx: click.Context, assignment: str, files: tuple[Path, ...], student: str | None, receipt_file: Path | None
 ) -> None:
-    """Hand in a notebook and what belongs to it; prints and writes a signed receipt."""
+    """Hand in a notebook; gives a signed receipt."""
     from assessor.workflow.receipts import write_receipt
     from assessor.workflow.submit import submit as hand_in
 
@@ -34,7 +34,7 @@ def submit(
 
 @click.group()
 def receipt() -> None:
-    """Receipts of hand-ins."""
+    """Prove the receipt of a hand-in."""
 
 
 @receipt.command()
@@ -63,9 +63,10 @@ def verify(ctx: click.Context, file: Path, key: Path | None) -> None:
 def collect(
     ctx: click.Context, assignment: str, place: Path | None, pattern: str | None, exchange: Path | None, as_json: bool
 ) -> None:
-    """Take in hand-ins: from the inbox, or --from a folder or zip, or from a nbgrader --exchange.
+    """Take in what was handed in.
 
-    Every attempt is kept. One bad file never stops the rest; the report says why it was refused.
+    From the inbox, or --from a folder or zip, or from a nbgrader --exchange. Every attempt is kept. One bad file never
+    stops the rest; the report says why it was refused.
     """
     from assessor.workflow.collect import collect as take_in
     from assessor.workflow.collect import find_source

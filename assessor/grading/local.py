@@ -11,6 +11,7 @@ import contextlib
 import io
 import linecache
 import os
+import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from nbformat import NotebookNode
 from assessor.errors import GraderFault
 from assessor.grading.plugin import run_tests
 from assessor.grading.results import TestResult
+from assessor.grading.seeds import sub_seed
+from gpu_runner.launcher import fix_seeds
 from gpu_runner.testing import in_process
 
 
@@ -44,6 +47,7 @@ def grade_source(
         GraderFault: ours; a replacement names nothing, or the tests themselves broke.
     """
     notebook = nbformat.read(source_notebook, as_version=4)
+    fix_seeds(sub_seed(seed, "kernel", source_notebook.name) % 2**32)
     namespace = run_cells(notebook, replacements or {}, source_notebook.parent)
     with in_process(namespace) as channel:
         return run_tests(grader_dir, lambda name: channel, seed=seed, public_only=public_only)
@@ -69,6 +73,8 @@ def run_cells(notebook: NotebookNode, replacements: Mapping[str, str], folder: P
                 exec(compile(source, name, "exec"), namespace)  # noqa: S102  trusted code: see the module's docstring
             except Exception:  # noqa: BLE001  a check that fails on purpose, a mutant that raises
                 errors[number] = traceback.format_exc()
+        if "matplotlib.pyplot" in sys.modules:
+            sys.modules["matplotlib.pyplot"].close("all")
     return namespace
 
 

@@ -70,7 +70,7 @@ def assert_close_to(
         WrongAnswer: the student's.
 
     Source:
-        ../shared/GRADING_SCIENCE.md 1.2; Higham, Accuracy and Stability of Numerical Algorithms (2002), section 3.1.
+        Higham, Accuracy and Stability of Numerical Algorithms (2002), section 3.1.
     """
     tolerance = _Tolerance(rtol, atol, reduction, reference_error)
     _compare(actual, expected, tolerance, what, 0)

@@ -231,9 +231,9 @@ class _Run:
         grading, assignment = answer.grading, ticket.assignment
         notebook = assignment.notebooks[0]
         keep_evidence(self._course.root, ticket.student, assignment.name, ticket.attempt, notebook, grading)
-        if not grading.needs_review and grading.out_of != assignment.hidden_marks:
-            reason = f"hidden tests are out of {grading.out_of}, assignment.toml says {assignment.hidden_marks}"
-            self._to_review(ticket, reason)
+        wrong = "" if grading.needs_review else _wrong_total(grading, assignment.hidden_marks)
+        if wrong:
+            self._to_review(ticket, wrong)
             return
         record(
             self._database, ticket.job_id, grading, author=AUTHOR, now=self._clock(), hidden_item=AUTOMATIC,
@@ -260,6 +260,15 @@ class _Run:
             self.rows.append(row)
         if self._progress is not None:
             self._progress(row, len(self.rows), self._total)
+
+
+def _wrong_total(grading: Grading, marks: Decimal) -> str:
+    """Why the hidden tests' total can be no mark: a fault of the tests, not the student's."""
+    if grading.out_of != marks:
+        return f"hidden tests are out of {grading.out_of}, assignment.toml says {marks}"
+    if not 0 <= grading.points <= grading.out_of:
+        return f"hidden tests gave {grading.points} of {grading.out_of}"
+    return ""
 
 
 def _end(executor: Executor) -> None:

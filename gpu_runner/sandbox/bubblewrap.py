@@ -253,7 +253,7 @@ def _escaped(path: Path) -> str:
 
 
 def _arguments(launch: Launch, descriptors: list[int], *, staged: bool) -> list[str]:
-    """bwrap's arguments; order matters, see SANDBOX notes. Appends the descriptors that they name."""
+    """bwrap's arguments; order matters: later mounts lie over earlier ones. Appends the descriptors that they name."""
 
     def data(content: bytes) -> str:
         descriptors.append(seccomp.as_descriptor(content))

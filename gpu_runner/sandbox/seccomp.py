@@ -9,7 +9,7 @@ its own because libseccomp lets an unconditional rule for a call override the co
 the kernel obeys the stricter.
 
 Source:
-    The default profiles of the OCI engines, less what has no place here; SANDBOX notes of the project.
+    The default profiles of the OCI engines, less what has no place here.
 """
 
 from __future__ import annotations

@@ -123,8 +123,9 @@ def test_factorise_fits(student, rng):
     u, v = answer
     assert_shape(u, (6, 2))
     assert_shape(v, (5, 2))
-    worst = ((a - u.double() @ v.double().T) * mask).abs().max()
-    assert float(worst) < 0.1, "the known entries are not fitted"
+    # root mean square: at most 0.05 in 400 right runs, at least 0.16 after one epoch; the largest error has no such gap
+    error = ((a - u.double() @ v.double().T) * mask).square().sum() / mask.sum()
+    assert float(error.sqrt()) < 0.1, "the known entries are not fitted"
 
 
 @pytest.mark.marks("0.25")

@@ -19,6 +19,7 @@ class Planted:
         late: how long after the deadline it is handed in (negative: before).
         factor: what lateness must leave of the mark.
         extension: text of an extension that is given.
+        timing: when it came, where that is the point of it.
     """
 
     id: str
@@ -28,6 +29,12 @@ class Planted:
     late: timedelta = EARLY
     factor: str = "1"
     extension: str = ""
+    timing: str = ""
+
+    @property
+    def story(self) -> str:
+        """Fate and timing, as the table tells them."""
+        return f"{self.fate}, {self.timing}" if self.timing else self.fate
 
     @property
     def result(self) -> str:
@@ -58,9 +65,9 @@ COHORT = (
     Planted("petra16", "Petra Novák", "forges results", "3.25"),
     Planted("quinn17", "Quinn Adler", "lost every id", "4"),
     Planted("rosa18", "Rosa Jiménez", "edited and deleted tests", "3.625"),
-    Planted("sven19", "Sven Ångström", "right", "4", timedelta(minutes=1), "0.9"),
-    Planted("tala20", "Ταλα Παππά", "right", "4", timedelta(days=3), "0.7"),
-    Planted("uma21", "उमा शर्मा", "right", "4", timedelta(days=2), "1", "+3 days"),
+    Planted("sven19", "Sven Ångström", "right", "4", timedelta(minutes=1), "0.9", timing="a minute late"),
+    Planted("tala20", "Ταλα Παππά", "right", "4", timedelta(days=3), "0.7", timing="three days late"),
+    Planted("uma21", "उमा शर्मा", "right", "4", timedelta(days=2), "1", "+3 days", "late within an extension"),
     Planted("viktor22", "Viktor Šimić", SECOND_ATTEMPT, "3.25"),
     Planted("wen23", "王文", NO_SUBMISSION, None),
     Planted("yara24", "Yara Haddad", NO_NOTEBOOK, "0"),

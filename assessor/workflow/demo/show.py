@@ -26,7 +26,7 @@ def show(result: DemoResult, console: Console | None = None) -> None:
         same = Text("as planned", "green") if row.as_planned else Text("DIFFERS", "bold red")
         module = "-" if row.module is None else f"{row.module}"
         table.add_row(
-            Text(row.planted.name), Text(row.planted.fate), Text(row.planted.result), Text(row.obtained), same,
+            Text(row.planted.name), Text(row.planted.story), Text(row.planted.result), Text(row.obtained), same,
             module, *([Text(row.note, "dim")] if notes else []),
         )  # fmt: skip
     console.print(table)
