@@ -36,6 +36,7 @@ class PythonEnvironment:
         executable: as named inside the sandbox too: every directory is bound at its own path.
         roots: directories that must be visible, outermost first, none inside another.
         hidden: files and directories in them that must not be.
+        sites: its directories of installed packages.
         packages: versions of the packages that matter to a mark.
     """
 
@@ -43,6 +44,7 @@ class PythonEnvironment:
     version: str
     roots: tuple[Path, ...]
     hidden: tuple[Path, ...]
+    sites: tuple[Path, ...]
     packages: dict[str, str]
 
 
@@ -67,6 +69,7 @@ def python_environment(python: Path | None = None) -> PythonEnvironment:
         version=told["version"],
         roots=_outermost([Path(told["prefix"]), Path(told["base_prefix"])]),
         hidden=tuple(sorted(path for site in sites for path in _hidden(site))),
+        sites=tuple(sorted(sites)),
         packages=told["packages"],
     )
 

@@ -31,6 +31,7 @@ from gpu_runner.errors import ChannelMisused, SandboxFailed
 from gpu_runner.execution import CellRun, CellStatus, Execution, Limits, Outcome, Usage
 from gpu_runner.provisioner import READY_SECONDS, SandboxProvisioner, death_reason
 from gpu_runner.sandbox import get_sandbox
+from gpu_runner.sandbox.bubblewrap import WarmProcess
 
 
 class Kernel:
@@ -214,12 +215,14 @@ def open_kernel(
     seed: int = 0,
     backend: str = "bubblewrap",
     python: Path | None = None,
+    warm: bool = True,
 ) -> Iterator[Kernel]:
     """A kernel in a fresh sandbox, ready to run; ended, with everything it started, when the block ends.
 
     Args:
         files: what its working directory holds, beside the files of `public`.
         public: a directory of data that students are given; its files appear in the working directory too.
+        warm: whether it may start from a parent that has done the imports already, where the backend can.
 
     Raises:
         SandboxUnavailable, SandboxFailed: ours; no mark may follow.
@@ -230,7 +233,7 @@ def open_kernel(
     manager._kernel_spec = KernelSpec(display_name="assessor", language="python", argv=["assessor"])
     provisioner = SandboxProvisioner(
         parent=manager, kernel_id="", kernel_spec=manager._kernel_spec, backend=backend, seed=seed % 2**32,
-        python=str(python or ""), limits=limits, files=given,
+        python=str(python or ""), limits=limits, files=given, warm=warm,
     )  # fmt: skip
     manager.provisioner = provisioner
     kernel = None
@@ -313,6 +316,7 @@ def _manifest(provisioner: SandboxProvisioner, limits: Limits, files: Mapping[st
         "packages": environment.packages,
         "machine": platform.machine(),
         "device": "cpu",
+        "start": "warm" if isinstance(provisioner.process, WarmProcess) else "cold",
         "seed": seed,
     }
 

@@ -26,7 +26,7 @@ import psutil
 import zmq
 from jupyter_client.provisioning import KernelProvisionerBase
 from jupyter_client.session import Session
-from traitlets import Dict, Instance, Integer, Unicode
+from traitlets import Bool, Dict, Instance, Integer, Unicode
 
 from gpu_runner.client import KEPT_BYTES, MAX_MESSAGES, max_message_bytes
 from gpu_runner.environment import PythonEnvironment, python_environment
@@ -71,6 +71,7 @@ class SandboxProvisioner(KernelProvisionerBase):  # type: ignore[misc]
 
     backend = Unicode("bubblewrap", help="Name of the sandbox backend.").tag(config=True)
     seed = Integer(0, help="Seed of random, numpy and torch in the kernel.").tag(config=True)
+    warm = Bool(True, help="Whether the kernel may start from a parent that has done the imports.").tag(config=True)
     python = Unicode("", help="The kernel's Python; ours when empty.").tag(config=True)
     limits = Instance(Limits, kw={})
     files = Dict(help="What the working directory holds, relative path -> bytes.")
@@ -142,6 +143,7 @@ class SandboxProvisioner(KernelProvisionerBase):  # type: ignore[misc]
             agent_files=self._agent_files(descriptors, channel),
             env=determinism(self.limits, environment.executable),
             pass_fds=(*descriptors.values(), channel),
+            preloaded=self.warm,
         )
 
     def _close_listeners(self) -> None:

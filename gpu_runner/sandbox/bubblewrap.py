@@ -28,7 +28,6 @@ import resource
 import shutil
 import signal
 import subprocess
-import threading
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -37,14 +36,15 @@ from gpu_runner.environment import python_environment
 from gpu_runner.errors import SandboxFailed, SandboxUnavailable
 from gpu_runner.execution import Limits, Outcome, Usage
 from gpu_runner.sandbox import limits as limiting
-from gpu_runner.sandbox import seccomp
+from gpu_runner.sandbox import seccomp, warm
 from gpu_runner.sandbox.contract import AGENT_FOLDER, Check, Launch, Sandbox, SandboxProcess
+from gpu_runner.sandbox.log import Log
 
 UID_BASE = 0x7000_0000
 INSIDE_ID = "1000"
 HOME = "/home/student"
 PROGRAMS = ("bwrap", "sh", "setpriv", "unshare", "mount")
-MAX_LOG_BYTES = 16_384
+GONE_SECONDS = 5.0
 PASSWD = f"root:x:0:0::/:/usr/sbin/nologin\nstudent:x:{INSIDE_ID}:{INSIDE_ID}::{HOME}:/bin/sh\n"
 ETC = {
     "passwd": PASSWD,
@@ -83,6 +83,8 @@ class Bubblewrap(Sandbox):
         missing = self.unavailable()
         if missing is not None:
             raise SandboxUnavailable(self.name, *missing)
+        if launch.preloaded:
+            return WarmProcess(*warm.start(launch, _start, HOME, int(INSIDE_ID)))
         return _start(launch)
 
     def describe(self, limits: Limits) -> dict[str, Any]:
@@ -118,9 +120,18 @@ class BubblewrapProcess(SandboxProcess):
 
     def __init__(self, process: subprocess.Popen[bytes], meter: limiting.Meter, log: Log) -> None:
         self.pid = process.pid
-        self._process, self._meter, self._log = process, meter, log
-        if isinstance(meter, limiting.ProcessTree):
-            meter.watch(process.pid)
+        self._process, self._meter, self.log = process, meter, log
+        self.watch(process.pid)
+
+    @property
+    def join_files(self) -> tuple[Path, ...]:
+        """Where a process writes itself to be counted in this sandbox."""
+        return self._meter.join_files
+
+    def watch(self, pid: int) -> None:
+        """Counts a process and what it starts, where there is no cgroup that does."""
+        if isinstance(self._meter, limiting.ProcessTree):
+            self._meter.watch(pid)
 
     def poll(self) -> int | None:
         """bwrap's exit status, which is the program's."""
@@ -155,49 +166,60 @@ class BubblewrapProcess(SandboxProcess):
 
     def output(self) -> str:
         """The last it printed."""
-        return self._log.text()
+        return self.log.text()
 
     def close(self) -> None:
         """Ends it and takes everything away."""
         self.kill()
         self._process.wait()
-        self._log.close()
+        self.log.close()
         self._meter.close()
 
 
-class Log:
-    """Drains a pipe and keeps its end, so that a flood of standard output fills no memory and blocks nobody."""
+class WarmProcess(SandboxProcess):
+    """A kernel that a fork-server's child became, in the sandbox that a holder keeps open."""
 
-    def __init__(self) -> None:
-        self._reader, self.writer = os.pipe2(os.O_CLOEXEC)
-        self._tail = b""
-        self._thread = threading.Thread(target=self._drain, name="sandbox-log", daemon=True)
+    def __init__(self, holder: BubblewrapProcess, kernel: warm.WarmKernel, log: Log) -> None:
+        self.pid = kernel.keeper
+        self._holder, self._kernel, self._log = holder, kernel, log
+        holder.watch(kernel.keeper)
 
-    def started(self) -> None:
-        """To be called when the writing end belongs to the sandbox alone."""
-        os.close(self.writer)
-        self.writer = -1
-        self._thread.start()
+    def poll(self) -> int | None:
+        """The kernel's exit status as its keeper tells it, or the sandbox's own."""
+        status = self._kernel.poll()
+        return self._holder.poll() if status is None else status
 
-    def _drain(self) -> None:
-        while chunk := os.read(self._reader, 65_536):
-            self._tail = (self._tail + chunk)[-MAX_LOG_BYTES:]
+    def kill(self) -> None:
+        """Ends the sandbox."""
+        self._holder.kill()
 
-    def text(self) -> str:
-        """What is kept of it."""
-        return self._tail.decode("utf-8", "replace").strip()
+    def wait(self, timeout_seconds: float) -> int | None:
+        """Waits for the keeper's word."""
+        return self._kernel.wait(timeout_seconds)
 
-    def settle(self) -> None:
-        """Waits for the end of the pipe."""
-        self._thread.join(5)
+    def usage(self) -> Usage:
+        """The sandbox's, in which the kernel is counted."""
+        return self._holder.usage()
+
+    def passed_limit(self) -> Outcome | None:
+        """The sandbox's."""
+        return self._holder.passed_limit()
+
+    def over_memory(self) -> bool:
+        """The sandbox's."""
+        return self._holder.over_memory()
+
+    def output(self) -> str:
+        """The kernel's last words."""
+        return self._log.text()
 
     def close(self) -> None:
-        """Ends the draining; every writer has ended."""
-        if self.writer >= 0:
-            os.close(self.writer)
-        else:
-            self.settle()
-        os.close(self._reader)
+        """Ends the sandbox, and waits until the kernel is gone too."""
+        self._holder.kill()
+        self._kernel.wait(GONE_SECONDS)
+        self._holder.close()
+        self._kernel.close()
+        self._log.close()
 
 
 def _start(launch: Launch) -> BubblewrapProcess:
@@ -330,7 +352,7 @@ def _unavailable() -> tuple[str, str] | None:
         return str(fault), "see the line itself"
     try:
         status = process.wait(60)
-        process._log.settle()
+        process.log.settle()
         if status == 0 and "inside" in process.output():
             return None
         said = process.output() or f"exit status {status}"

@@ -32,6 +32,7 @@ class Launch:
         agent_files: our own fixed files, name -> bytes; read-only inside.
         env: the whole environment inside.
         pass_fds: descriptors of ours that the program inherits under the same numbers; no other is open there.
+        preloaded: whether the program is the launcher, which a backend that can may start with its imports done already.
     """
 
     argv: tuple[str, ...]
@@ -41,6 +42,7 @@ class Launch:
     agent_files: Mapping[str, bytes] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     pass_fds: tuple[int, ...] = ()
+    preloaded: bool = False
 
     def __post_init__(self) -> None:
         """Refuses file names that could lead out of the working directory: no caller may hand a student's on as is."""

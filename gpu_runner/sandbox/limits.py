@@ -191,20 +191,20 @@ class ProcessTree(Meter):
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._root: psutil.Process | None = None
+        self._roots: list[psutil.Process] = []
         self._cpu, self._peak, self._oom = 0.0, 0, False
 
     def watch(self, pid: int) -> None:
-        """Names the process at the root of the tree."""
+        """Names a process at the root of a tree; a kernel of a warm start is not below its sandbox."""
         with contextlib.suppress(psutil.Error):
-            self._root = psutil.Process(pid)
+            self._roots.append(psutil.Process(pid))
 
     def _tree(self) -> list[psutil.Process]:
-        if self._root is None:
-            return []
-        with contextlib.suppress(psutil.Error):
-            return [self._root, *self._root.children(recursive=True)]
-        return []
+        tree = list(self._roots)
+        for root in self._roots:
+            with contextlib.suppress(psutil.Error):
+                tree += root.children(recursive=True)
+        return tree
 
     def cpu_seconds(self) -> float:
         """As `Meter` says."""
@@ -233,7 +233,7 @@ class ProcessTree(Meter):
 
     def close(self) -> None:
         """As `Meter` says."""
-        self._root = None
+        self._roots = []
 
 
 def _resident(process: psutil.Process) -> int:

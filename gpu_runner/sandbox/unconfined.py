@@ -24,8 +24,9 @@ import psutil
 from gpu_runner.errors import SandboxFailed
 from gpu_runner.execution import Limits
 from gpu_runner.sandbox import limits as limiting
-from gpu_runner.sandbox.bubblewrap import AS_USER, BubblewrapProcess, Log
+from gpu_runner.sandbox.bubblewrap import AS_USER, BubblewrapProcess
 from gpu_runner.sandbox.contract import Check, Launch, Sandbox, SandboxProcess
+from gpu_runner.sandbox.log import Log
 
 
 class Unconfined(Sandbox):

@@ -36,12 +36,12 @@ def tell(value):
 '''
 
 
-@pytest.fixture(scope="module")
-def kernel() -> Iterator[Kernel]:
+@pytest.fixture(scope="module", params=[True, False], ids=["warm", "cold"])
+def kernel(request: pytest.FixtureRequest) -> Iterator[Kernel]:
     os.environ["ASSESSOR_TEST_SECRET"] = "swordfish-7319"
     limits = Limits(disk_bytes=32 * MIB, file_bytes=8 * MIB, cell_cpu_seconds=30)
     try:
-        with open_kernel(limits, files={"data/points.csv": b"1,2\n"}) as kernel:
+        with open_kernel(limits, files={"data/points.csv": b"1,2\n"}, warm=request.param) as kernel:
             yield kernel
     finally:
         del os.environ["ASSESSOR_TEST_SECRET"]
@@ -217,7 +217,9 @@ def test_on_the_host_it_is_a_user_of_its_own(kernel: Kernel) -> None:
     process = kernel._provisioner.process
     assert process is not None
     uid = Path(f"/proc/{process.pid}").stat().st_uid
-    assert uid == 0x7000_0000 + process.pid
+    assert uid > 0x7000_0000
+    with open_kernel(Limits()) as other:
+        assert uid != Path(f"/proc/{other._provisioner.process.pid}").stat().st_uid
 
 
 def test_no_descriptor_of_ours_is_open_in_it(told: Callable[[str], Any]) -> None:
