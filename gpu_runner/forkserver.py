@@ -51,6 +51,7 @@ IPython.core.completerlib IPython.core.debugger IPython.core.logger IPython.core
 IPython.extensions.storemagic IPython.utils.wildcard tornado.platform.asyncio tornado.queues jedi
 encodings.ascii encodings.idna encodings.latin_1 faulthandler mimetypes
 """.split()
+WRITTEN_AT_IMPORT = ("MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR")
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -64,15 +65,14 @@ def main() -> None:
     forget(setup["hidden"])
     given = dict(os.environ)
     sources = {name: compile(text, f"{setup['folder']}/{name}.py", "exec") for name, text in setup["sources"].items()}
-    preload()
     for name in ("tensors", "agent", "launcher"):
         module = types.ModuleType(name)
         module.__file__ = f"{setup['folder']}/{name}.py"
         sys.modules[name] = module
         exec(sources[name], module.__dict__)  # noqa: S102 - our own files
-    sys.modules["launcher"].make_deterministic(setup["threads"])  # here for the modules that it imports
-    os.environ.pop("MPLCONFIGDIR", None)
-    imported = {name: value for name, value in os.environ.items() if given.get(name) != value}
+    preload(setup["threads"])
+    changed = {name: value for name, value in os.environ.items() if given.get(name) != value}
+    imported = {name: value for name, value in changed.items() if name not in WRITTEN_AT_IMPORT}
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -80,13 +80,16 @@ def main() -> None:
     serve(server, imported)
 
 
-def preload() -> None:
-    """Imports what kernels use; what is not installed there is left out."""
-    folder = tempfile.mkdtemp(prefix="assessor-fonts-")
-    os.environ["MPLCONFIGDIR"] = folder
+def preload(threads: int) -> None:
+    """Imports what kernels use; what is not installed there is left out. What imports write goes to a folder that goes."""
+    folder = tempfile.mkdtemp(prefix="assessor-preload-")
+    for name in WRITTEN_AT_IMPORT:
+        os.environ[name] = folder
     for name in PRELOAD:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
+    with contextlib.suppress(Exception):
+        sys.modules["launcher"].make_deterministic(threads)  # here for the modules that it imports
     shutil.rmtree(folder, ignore_errors=True)
     matplotlib = sys.modules.get("matplotlib")
     if matplotlib is not None:

@@ -61,6 +61,7 @@ def determinism(limits: Limits, python: Path) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": threads,
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "MPLCONFIGDIR": "/tmp/matplotlib",  # noqa: S108 - inside the sandbox
+        "TORCHINDUCTOR_CACHE_DIR": "/tmp/torchinductor",  # noqa: S108
         "IPYTHONDIR": "/tmp/ipython",  # noqa: S108
         "JUPYTER_PLATFORM_DIRS": "1",
     }
