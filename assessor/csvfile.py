@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
 from assessor.errors import ImportRefused
 
 MAX_BYTES = 64 * 2**20
+NUMBER = re.compile(r"[+-]?[0-9]{1,9}(\.[0-9]{1,12})?")
+"""Plain decimals only: no exponent, no other digits, no NaN."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +49,16 @@ class CsvRow:
         return ImportRefused(self.file, self.number, column, found, expected)
 
 
-def exact(text: str, low: Decimal, high: Decimal, refuse: object) -> Decimal:
-    """A finite number with a decimal point, within bounds; `refuse(found, expected)` makes the fault."""
+def exact(text: str, low: Decimal, high: Decimal, refuse: Callable[[str, str], Exception]) -> Decimal:
+    """A plain decimal number within bounds; `refuse(found, expected)` makes the fault."""
     expected = f"a number from {low} to {high}"
     if "," in text:
-        raise refuse(text, f"{expected}, with a decimal point, not a comma")  # type: ignore[operator]
-    try:
-        value = Decimal(text.strip())
-    except InvalidOperation:
-        raise refuse(text, expected) from None  # type: ignore[operator]
-    if not value.is_finite() or not low <= value <= high or len(value.as_tuple().digits) > 12:
-        raise refuse(text, expected)  # type: ignore[operator]
+        raise refuse(text, f"{expected}, with a decimal point, not a comma")
+    if not NUMBER.fullmatch(text.strip()):
+        raise refuse(text, expected)
+    value = Decimal(text.strip())
+    if not low <= value <= high:
+        raise refuse(text, expected)
     return value
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from assessor.cli.context import json_option, names_argument, open_both, open_course, print_json, print_table
+from assessor.cli.context import json_option, names_argument, open_both, open_course, print_json, print_table, whoami
 
 
 @click.command()
@@ -84,7 +85,7 @@ def roster(ctx: click.Context, file: Path, encoding: str | None) -> None:
     from assessor.workflow.roster import import_roster
 
     _, database = open_both(ctx)
-    done = import_roster(database, file, encoding=encoding)
+    done = import_roster(database, file, author=whoami(), now=datetime.now(UTC), encoding=encoding)
     click.echo(f"{file}: {done.added} new, {done.updated} changed, {done.unchanged} as before")
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from assessor.csvfile import CsvRow, read_csv
 
+NOT_TAKEN = "-"
 
-def read_results(file: Path, students: Collection[str], marks: Decimal, policy: str) -> dict[str, Decimal]:
-    """Each student's marks of a quiz that is out of `marks`.
+
+def read_results(file: Path, students: Collection[str], marks: Decimal, policy: str) -> dict[str, Decimal | None]:
+    """Each student's marks of a quiz that is out of `marks`; None where the score is '-': the quiz was not taken.
 
     Where a student has several rows, each needs its attempt number, and `policy` ('last' or 'best') says which counts.
 
@@ -18,7 +20,7 @@ def read_results(file: Path, students: Collection[str], marks: Decimal, policy: 
         ImportRefused: file, row, column, what was found, what is expected.
     """
     rows = read_csv(file, ["student", "score"], ["out_of", "attempt", "started", "finished"])
-    found: dict[str, dict[int, Decimal]] = {}
+    found: dict[str, dict[int, Decimal | None]] = {}
     for row in rows:
         student = row.text("student")
         if student not in students:
@@ -30,10 +32,19 @@ def read_results(file: Path, students: Collection[str], marks: Decimal, policy: 
             expected = "each student once, or a column attempt that tells their rows apart"
             raise row.refuse("student", student, expected)
         earlier[attempt] = points
-    return {s: max(tries.values()) if policy == "best" else tries[max(tries)] for s, tries in found.items()}
+    return {student: _counting(tries, policy) for student, tries in found.items()}
 
 
-def _points(row: CsvRow, marks: Decimal) -> Decimal:
+def _counting(tries: dict[int, Decimal | None], policy: str) -> Decimal | None:
+    taken = {attempt: points for attempt, points in tries.items() if points is not None}
+    if not taken:
+        return None
+    return max(taken.values()) if policy == "best" else taken[max(taken)]
+
+
+def _points(row: CsvRow, marks: Decimal) -> Decimal | None:
+    if row.text("score") == NOT_TAKEN:
+        return None
     out_of = marks
     if row.values.get("out_of", "").strip():
         out_of = row.number_in("out_of", Decimal("0.01"), Decimal(10_000))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import unicodedata
 import zipfile
@@ -34,23 +35,16 @@ class Found:
 
 def read_folder(folder: Path) -> Iterator[Found]:
     """Every ordinary file below a folder; links are named, never followed."""
-    for place, folders, names in folder.walk(follow_symlinks=False) if hasattr(folder, "walk") else _walk(folder):
+    for place, folders, names in os.walk(folder, followlinks=False):
         folders.sort()
         for name in sorted(names):
-            path = place / name
+            path = Path(place) / name
             shown = path.relative_to(folder).as_posix()
             try:
                 data = read_plain(path)
                 yield Found(shown, data, datetime.fromtimestamp(path.stat().st_mtime).astimezone())
             except SubmissionRefused as fault:
                 yield Found(shown, fault=fault.reason)
-
-
-def _walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
-    import os
-
-    for place, folders, names in os.walk(folder, followlinks=False):
-        yield Path(place), folders, names
 
 
 def read_zip(archive: Path) -> Iterator[Found]:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from assessor.course import Course
 from assessor.database import Database
+from assessor.database.audit import add_event
 from assessor.database.queries import student_ids
 from assessor.database.tables import Extension
 from assessor.errors import AssessorError, UnknownName
@@ -54,6 +55,7 @@ def add_extension(
                 student_id=student, assignment=name, until=when, reason=reason.strip(), author=author, at=now
             )
         )  # fmt: skip
+        add_event(session, author, "extend", now, {"student": student, "assignment": name, "until": when.isoformat()})
     differs = bool(earlier) and earlier[-1].until != when
     note = f"replaces an earlier extension until {_local(course, earlier[-1].until)}" if differs else ""
     return Extended(when.astimezone(UTC), note)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -86,8 +88,6 @@ def read_public_key(path: Path) -> Ed25519PublicKey:
 
 def fingerprint(key: Ed25519PublicKey) -> str:
     """A short name of a key: the first 16 hex digits of the SHA-256 of its raw form."""
-    import hashlib
-
     raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     return hashlib.sha256(raw).hexdigest()[:16]
 
@@ -102,13 +102,13 @@ def _public_pem(key: Ed25519PublicKey) -> bytes:
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-def _read_or_make(path: Path, make: object) -> bytes:
+def _read_or_make(path: Path, make: Callable[[], bytes]) -> bytes:
     """Reads a private file; makes it whole and once where it is not there, even when two processes want it at once."""
     if not path.exists():
         partial = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
-            file.write(make())  # type: ignore[operator]
+            file.write(make())
             file.flush()
             os.fsync(file.fileno())
         try:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from assessor.course import Course
 from assessor.csvfile import exact
 from assessor.database import Database
+from assessor.database.audit import add_event
 from assessor.database.queries import counting_submission, history, student_ids
 from assessor.database.tables import Mark
 from assessor.errors import AssessorError, UnknownName
@@ -72,24 +73,28 @@ def add_mark(
                 points=value, out_of=out_of, author=author, at=now, reason=reason.strip(),
             )
         )  # fmt: skip
+        detail = {"student": student, "assignment": name, "item": item, "points": str(value), "reason": reason.strip()}
+        add_event(session, author, "mark", now, detail)
     return Given(value, out_of)
 
 
 def append_totals(
-    session: Session, name: str, item: str, marks: Mapping[str, Decimal], out_of: Decimal, *,
+    session: Session, name: str, item: str, marks: Mapping[str, Decimal | None], out_of: Decimal, *,
     author: str, reason: str, now: datetime,
 ) -> Imported:  # fmt: skip
-    """Appends imported marks where they differ from those in force."""
-    new = 0
+    """Appends imported marks where they differ from those in force. None: the student did not take part."""
+    new = []
     for student, points in marks.items():
         earlier = [mark for mark in history(session, student, name) if mark.item == item]
-        if earlier and earlier[-1].points == points:
+        if earlier and (earlier[-1].points, earlier[-1].not_submitted) == (points or 0, points is None):
             continue
         session.add(
             Mark(
-                student_id=student, assignment=name, item=item, points=points, out_of=out_of,
-                author=author, at=now, reason=reason,
+                student_id=student, assignment=name, item=item, points=points or Decimal(0), out_of=out_of,
+                author=author, at=now, reason=reason, not_submitted=points is None,
             )
         )  # fmt: skip
-        new += 1
-    return Imported(new, len(marks) - new)
+        new.append(student)
+    if new:
+        add_event(session, author, "import", now, {"assignment": name, "source": reason, "students": new})
+    return Imported(len(new), len(marks) - len(new))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from assessor.csvfile import CsvRow, read_csv
 from assessor.database import Database
+from assessor.database.audit import add_event
+from assessor.database.enrolment import Person, add_students
 from assessor.database.tables import Student
 from assessor.workflow.submit import STUDENT_ID
 
@@ -25,35 +28,43 @@ class RosterReport:
     unchanged: int
 
 
-def import_roster(database: Database, file: Path, *, encoding: str | None = None) -> RosterReport:
+def import_roster(
+    database: Database, file: Path, *, author: str, now: datetime, encoding: str | None = None
+) -> RosterReport:
     """Imports a class list: id, name, email and optionally marking_id; all of it or nothing.
 
     Raises:
         ImportRefused: file, row, column, what was found, what is expected.
     """
     rows = read_csv(file, ["id", "name"], ["email", "marking_id"], encoding=encoding)
-    ids = [_student_id(row) for row in rows]
-    _no_doubles(rows, "id", ids)
+    people = [Person(_student_id(row), _name(row), row.values.get("email", "").strip()) for row in rows]
+    _no_doubles(rows, "id", [person.id for person in people])
     given = [row.values.get("marking_id", "").strip() for row in rows]
     _no_doubles(rows, "marking_id", given)
-    added = updated = unchanged = 0
     with database.transaction() as session:
-        known = {student.id: student for student in session.scalars(select(Student))}
-        taken = {student.marking_id: student.id for student in known.values()}
-        for row, student_id, marking_id in zip(rows, ids, given, strict=True):
-            if marking_id and taken.get(marking_id, student_id) != student_id:
-                raise row.refuse("marking_id", marking_id, "one that no other student has")
-            name, email = _name(row), row.values.get("email", "").strip()
-            old = known.get(student_id)
-            if old is None:
-                session.add(Student(id=student_id, name=name, email=email, marking_id=marking_id or _fresh(taken)))
-                added += 1
-            elif (old.name, old.email) != (name, email) or (marking_id and marking_id != old.marking_id):
-                old.name, old.email, old.marking_id = name, email, marking_id or old.marking_id
-                updated += 1
-            else:
-                unchanged += 1
-    return RosterReport(added, updated, unchanged)
+        done = add_students(session, people)
+        renumbered = _give_marking_ids(session, list(zip(rows, people, given, strict=True)))
+        changed = set(done.changed) | (renumbered - set(done.new))
+        detail = {"file": file.name, "new": list(done.new), "changed": sorted(changed)}
+        if done.new or changed:
+            add_event(session, author, "roster", now, detail)
+    return RosterReport(len(done.new), len(changed), len(people) - len(done.new) - len(changed))
+
+
+def _give_marking_ids(session: Session, rows: list[tuple[CsvRow, Person, str]]) -> set[str]:
+    """Sets the marking ids that the table gives; whose changed."""
+    session.flush()
+    students = {student.id: student for student in session.scalars(select(Student))}
+    owners = {student.marking_id: student.id for student in students.values()}
+    changed = set()
+    for row, person, marking_id in rows:
+        if not marking_id or students[person.id].marking_id == marking_id:
+            continue
+        if marking_id in owners:
+            raise row.refuse("marking_id", marking_id, "one that no other student has")
+        students[person.id].marking_id = marking_id
+        changed.add(person.id)
+    return changed
 
 
 def _student_id(row: CsvRow) -> str:
@@ -76,12 +87,3 @@ def _no_doubles(rows: list[CsvRow], column: str, values: list[str]) -> None:
         if value and value in first:
             raise row.refuse(column, value, f"each once; it is in row {first[value]} too")
         first[value] = row.number
-
-
-def _fresh(taken: dict[str, str]) -> str:
-    """A marking id that says nothing about the student."""
-    while True:
-        candidate = f"m{secrets.randbelow(10**6):06}"
-        if candidate not in taken:
-            taken[candidate] = ""
-            return candidate

@@ -114,10 +114,11 @@ def read_plain(path: Path) -> bytes:
     except OSError as fault:
         reason = "a symbolic link" if path.is_symlink() else (fault.strerror or "cannot be read").lower()
         raise SubmissionRefused(path, reason) from None
+    state = os.fstat(handle)
+    if not stat.S_ISREG(state.st_mode):
+        os.close(handle)
+        raise SubmissionRefused(path, "not an ordinary file")
     with os.fdopen(handle, "rb") as file:
-        state = os.fstat(file.fileno())
-        if not stat.S_ISREG(state.st_mode):
-            raise SubmissionRefused(path, "not an ordinary file")
         if state.st_size > MAX_BYTES:
             raise SubmissionRefused(path, f"{_mib(state.st_size)}, at most {_mib(MAX_BYTES)}")
         data = file.read(MAX_BYTES + 1)

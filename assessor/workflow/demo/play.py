@@ -129,7 +129,8 @@ def _lay(folder: Path, say: Say) -> tuple[Course, Database]:
     course = load_course(folder)
     database = open_database(course.root, create=True)
     rows = [(student.id, student.name, f"{student.id}@example.org") for student in COHORT]
-    import_roster(database, _table(course, "students.csv", ("id", "name", "email"), rows))
+    students = _table(course, "students.csv", ("id", "name", "email"), rows)
+    import_roster(database, students, author=AUTHOR, now=datetime.now(UTC))
     for name in (LAB, OTHER_LAB):
         release(course, name)
     say(f"{course.code} in {folder}: {len(COHORT)} students, two labs released")
