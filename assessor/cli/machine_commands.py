@@ -12,11 +12,17 @@ from assessor.errors import AssessorError
 
 
 @click.command()
+@click.option("--install-kernel", is_flag=True, help="Install the kernel 'assessor', for Jupyter's own tools.")
 @json_option
 @click.pass_context
-def doctor(ctx: click.Context, as_json: bool) -> None:
+def doctor(ctx: click.Context, install_kernel: bool, as_json: bool) -> None:
     """Is this machine fit to mark? How to mend what is not."""
     from assessor.workflow.doctor import doctor as examine
+    from gpu_runner.kernelspec import install_kernelspec
+
+    if install_kernel:
+        folder = install_kernelspec()
+        click.echo(f"{folder}: `jupyter nbconvert --execute` and its like run in the sandbox with kernel 'assessor'", err=True)
 
     try:
         root = course_root(ctx)

@@ -39,6 +39,7 @@ from assessor.workflow.quiz_import import import_quiz
 from assessor.workflow.release import release
 from assessor.workflow.roster import import_roster
 from assessor.workflow.submit import submit
+from gpu_runner.kernelspec import install_kernelspec
 
 LAB, OTHER_LAB = "lab1_pytorch", "lab2_autodiff"
 AUTHOR = "demo"
@@ -119,6 +120,7 @@ def _lay(folder: Path, say: Say) -> tuple[Course, Database]:
             raise AssessorError(f"{folder}: holds something that no demo made; name another directory with --dir")
         shutil.rmtree(folder)
     init_course(folder)
+    install_kernelspec()
     (folder / MARK_OF_DEMO).touch()
     for name in (LAB, OTHER_LAB):
         settings = folder / "assignments" / name / "assignment.toml"
