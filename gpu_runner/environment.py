@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -15,15 +16,11 @@ HIDDEN = ("assessor", "gpu_runner", "nbgrader")
 """Installed packages that no student's process may see: our own, and nbgrader with its paths."""
 ASK = """
 import json, sys, sysconfig
-from importlib.metadata import PackageNotFoundError, version
-def of(name):
-    try: return version(name)
-    except PackageNotFoundError: return None
-names = ("torch", "numpy", "ipykernel", "ipython", "matplotlib", "scikit-learn", "torchbearer")
+from importlib.metadata import distributions
 print(json.dumps({
     "executable": sys.executable, "prefix": sys.prefix, "base_prefix": sys.base_prefix,
     "site_packages": sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}),
-    "version": sys.version.split()[0], "packages": {n: v for n in names if (v := of(n))},
+    "version": sys.version.split()[0], "packages": {(d.metadata["Name"] or "?").lower(): d.version for d in distributions()},
 }))
 """
 
@@ -37,7 +34,7 @@ class PythonEnvironment:
         roots: directories that must be visible, outermost first, none inside another.
         hidden: files and directories in them that must not be.
         sites: its directories of installed packages.
-        packages: versions of the packages that matter to a mark.
+        packages: name -> version of everything installed but what is hidden.
     """
 
     executable: Path
@@ -46,6 +43,12 @@ class PythonEnvironment:
     hidden: tuple[Path, ...]
     sites: tuple[Path, ...]
     packages: dict[str, str]
+
+    @property
+    def sha256(self) -> str:
+        """Names this environment: its Python and every package with its version."""
+        lines = [self.version, *(f"{name}=={version}" for name, version in sorted(self.packages.items()))]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 @lru_cache(maxsize=8)
@@ -70,7 +73,7 @@ def python_environment(python: Path | None = None) -> PythonEnvironment:
         roots=_outermost([Path(told["prefix"]), Path(told["base_prefix"])]),
         hidden=tuple(sorted(path for site in sites for path in _hidden(site))),
         sites=tuple(sorted(sites)),
-        packages=told["packages"],
+        packages={name: version for name, version in sorted(told["packages"].items()) if not _is_hidden(name)},
     )
 
 
@@ -87,4 +90,8 @@ def _outermost(folders: list[Path]) -> tuple[Path, ...]:
 def _hidden(site: Path) -> list[Path]:
     if not site.is_dir():
         return []
-    return [path for path in site.iterdir() if any(name in path.name.lower() for name in HIDDEN)]
+    return [path for path in site.iterdir() if _is_hidden(path.name)]
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part in name.lower() for part in HIDDEN)

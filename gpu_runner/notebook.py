@@ -314,6 +314,7 @@ def _manifest(provisioner: SandboxProvisioner, limits: Limits, files: Mapping[st
         "files_sha256": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
         "python": environment.version,
         "packages": environment.packages,
+        "environment_sha256": environment.sha256,
         "machine": platform.machine(),
         "device": "cpu",
         "start": "warm" if isinstance(provisioner.process, WarmProcess) else "cold",

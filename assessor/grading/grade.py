@@ -50,9 +50,10 @@ def grade(bundle: Bundle) -> Grading:
             tests = run_tests(bundle.grader, lambda name: _run_of(runs, name or first).connect(), seed=bundle.seed)
         else:
             tests = _in_kernel(runs, sources)
+        execution = _merged([run.execution for run in runs.values()], list(runs))
         return Grading(
             submission_id=bundle.submission_id,
-            execution=_merged([run.execution for run in runs.values()], list(runs)),
+            execution=replace(execution, manifest={**execution.manifest, "grader_sha256": bundle.grader_sha256}),
             tests=tests,
             changes=tuple(_labelled(name, line, sources) for name in sources for line in rebased[name].changes),
             note="; ".join(_labelled(name, note, sources) for name, run in runs.items() for note in run.notes),

@@ -65,6 +65,7 @@ class Bundle:
         source: the assignment's folder (source notebooks, public data).
         grader: the assignment's secret folder (hidden tests, reference).
         seed: from HMAC(course secret, student, assignment, run).
+        grader_sha256: names the version of hidden tests and source.
     """
 
     submission_id: int
@@ -77,6 +78,7 @@ class Bundle:
     seed: int
     backend: str = "bubblewrap"
     python: Path | None = None
+    grader_sha256: str = ""
 
 
 @dataclass(frozen=True)

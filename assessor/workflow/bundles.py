@@ -47,4 +47,5 @@ def make_bundle(
         limits=assignment.limits,
         seed=derive_seed(secret, student, assignment.name),
         python=course.environment.python,
+        grader_sha256=grader_sha256(assignment),
     )
