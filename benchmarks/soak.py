@@ -2,7 +2,8 @@
 
 Every kernel runs a cell that leaves a process, a thread and files; each tenth is killed in its middle, each twentieth
 starts a flood of output. Counted before and after, on the whole host: processes of sandboxes, mounts, cgroups, files in
-/tmp, and this process's and the fork-server's descriptors and threads. The last line is JSON: {"kernels", "leaks", "rss_growth_mb", "seconds"}.
+/tmp, and this process's and the fork-server's descriptors and threads.
+The last line is JSON: {"kernels", "leaks", "rss_growth_mb", "seconds"}.
 
     python benchmarks/soak.py [KERNELS]
 """

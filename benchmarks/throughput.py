@@ -2,7 +2,8 @@
 
 The floor is the same code in children that are forked from a process which has imported torch: no sandbox, no Jupyter.
 Ours runs in two worker processes as `autograde` does, whose fork-servers are up before the clock starts, as the floor's
-parent is; a stock kernel has nothing to warm. The last line is JSON: {"floor_s", "ours_s", "stock_s", "ours_over_floor", "stock_over_ours"}.
+parent is; a stock kernel has nothing to warm.
+The last line is JSON: {"floor_s", "ours_s", "stock_s", "ours_over_floor", "stock_over_ours"}.
 """
 
 from __future__ import annotations

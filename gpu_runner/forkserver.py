@@ -101,6 +101,7 @@ def forget(hidden: list[str]) -> None:
     for path in map(Path, hidden):
         if path.suffix != ".pth":
             continue
+        sys.path[:] = [entry for entry in sys.path if not entry.startswith(path.stem)]  # an editable install's hook
         for line in path.read_text(errors="replace").splitlines():
             if line.startswith("import "):
                 for name in line[7:].split(";")[0].split(","):
