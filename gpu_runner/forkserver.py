@@ -5,7 +5,7 @@ input, so that it needs nothing installed, and talks to it over the socket that 
 kernels need and then does nothing but fork, one child for each request:
 
     this process -> (fork) the keeper: joins the cgroup and, by one setns, all namespaces of a sandbox that bubblewrap made
-                           and a holder keeps open; becomes the sandbox's user; drops every capability
+                           meanwhile and a holder keeps open; becomes the sandbox's user; drops every capability
                  -> (fork) the kernel: inside the pid namespace too; closes what it was not given, loads the seccomp
                            filters, makes sure of all that, and goes on as launcher.py would in a cold start
 
@@ -45,7 +45,7 @@ EXPECTED = {"CapInh": "0" * 16, "CapPrm": "0" * 16, "CapEff": "0" * 16, "CapBnd"
             "NoNewPrivs": "1", "Seccomp": "2"}  # fmt: skip
 """What /proc/self/status must say of a kernel before a student's code comes near it."""
 PRELOAD = """
-torch torch.nn torch.nn.functional torch.optim torch.utils.data numpy matplotlib.pyplot matplotlib_inline.backend_inline
+torch torch.nn torch.nn.functional torch.optim torch.utils.data numpy matplotlib.pyplot
 ipykernel.kernelapp ipykernel.heartbeat ipykernel.ipkernel ipykernel.zmqshell ipykernel.iostream ipykernel.debugger
 IPython.core.completerlib IPython.core.debugger IPython.core.logger IPython.core.oinspect IPython.core.pylabtools
 IPython.extensions.storemagic IPython.utils.wildcard tornado.platform.asyncio tornado.queues jedi
@@ -152,11 +152,13 @@ def receive(server: socket.socket) -> tuple[bytes, list[int]]:
 
 def become_kernel(request: dict[str, Any], descriptors: list[int], imported: dict[str, str]) -> None:
     """The child's whole life. Never returns."""
-    control, log, holder, *given = descriptors
+    control, log, *given = descriptors
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         keeper = os.getpid()
-        enter_sandbox(request, holder)
+        for path in request["join"]:  # takes the kernel of the system a while: meanwhile bubblewrap makes the sandbox
+            Path(path).write_text("0")
+        enter_sandbox(request["user"], *receive_holder(control))
         kernel = os.fork()
         if kernel:
             keep(kernel, keeper, control)
@@ -183,15 +185,21 @@ def tell(control: int, **facts: object) -> None:
     os.write(control, json.dumps(facts).encode())
 
 
-def enter_sandbox(request: dict[str, Any], holder: int) -> None:
-    """Joins cgroup and namespaces, and becomes nobody in them."""
-    for path in request["join"]:
-        Path(path).write_text("0")
+def receive_holder(control: int) -> tuple[int, int]:
+    """Waits for the sandbox: its holder's pidfd, and which of its namespaces are its own."""
+    with socket.socket(fileno=os.dup(control)) as line:
+        message, descriptors = receive(line)
+    if not descriptors:
+        os._exit(0)  # no sandbox came of it: the worker knows why
+    return descriptors[0], int(message)
+
+
+def enter_sandbox(user: int, holder: int, namespaces: int) -> None:
+    """Joins the namespaces, and becomes nobody in them."""
     if os.geteuid() == 0:
         os.setgroups([])
-    call("setns", libc.setns(holder, request["namespaces"]))
+    call("setns", libc.setns(holder, namespaces))
     os.close(holder)
-    user = request["user"]
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
     libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)

@@ -31,7 +31,7 @@ from gpu_runner.errors import ChannelMisused, SandboxFailed
 from gpu_runner.execution import CellRun, CellStatus, Execution, Limits, Outcome, Usage
 from gpu_runner.provisioner import READY_SECONDS, SandboxProvisioner, death_reason
 from gpu_runner.sandbox import get_sandbox
-from gpu_runner.sandbox.bubblewrap import WarmProcess
+from gpu_runner.sandbox.warm import WarmProcess
 
 
 class Kernel:

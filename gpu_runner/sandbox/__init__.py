@@ -5,9 +5,12 @@ from __future__ import annotations
 from gpu_runner.errors import SandboxUnavailable
 from gpu_runner.sandbox.bubblewrap import Bubblewrap
 from gpu_runner.sandbox.contract import Check, Launch, Sandbox, SandboxProcess
+from gpu_runner.sandbox.docker import Docker
+from gpu_runner.sandbox.gvisor import Gvisor
+from gpu_runner.sandbox.podman import Podman
 from gpu_runner.sandbox.unconfined import Unconfined
 
-BACKENDS: dict[str, type[Sandbox]] = {backend.name: backend for backend in (Bubblewrap, Unconfined)}
+BACKENDS: dict[str, type[Sandbox]] = {backend.name: backend for backend in (Bubblewrap, Podman, Docker, Gvisor, Unconfined)}
 
 __all__ = ["BACKENDS", "Check", "Launch", "Sandbox", "SandboxProcess", "check_backend", "get_sandbox"]
 

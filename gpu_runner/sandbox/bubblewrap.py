@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import resource
 import shutil
 import signal
@@ -44,7 +43,6 @@ UID_BASE = 0x7000_0000
 INSIDE_ID = "1000"
 HOME = "/home/student"
 PROGRAMS = ("bwrap", "sh", "setpriv", "unshare", "mount")
-GONE_SECONDS = 5.0
 PASSWD = f"root:x:0:0::/:/usr/sbin/nologin\nstudent:x:{INSIDE_ID}:{INSIDE_ID}::{HOME}:/bin/sh\n"
 ETC = {
     "passwd": PASSWD,
@@ -55,12 +53,14 @@ ETC = {
 }
 JOIN = 'for group in $JOIN; do echo $$ > "$group" || exit 70; done; unset JOIN; '
 AS_USER = JOIN + 'exec env -i "$@"'
+STAGE = (
+    "mount -n -t tmpfs -o size=4m,mode=755 tmpfs /mnt || exit 71; "
+    'count=$1; shift; places=$(number=0; while [ $number -lt $count ]; do echo /mnt/$number; number=$((number + 1)); done); '
+    'mkdir $places && for place in $places; do mount -n --bind "$1" $place || exit 71; shift; done; '
+)
+"""Binds directories where any user reaches them. Arguments: how many, the directories, and then the command."""
 AS_ROOT = (
-    JOIN + "mount -t tmpfs -o size=64k,mode=755 tmpfs /mnt || exit 71; number=0; "
-    'for source in $(printf %s "$SOURCES" | tr : "\\n"); do '
-    "mkdir /mnt/$number && mount --bind \"$(printf '%b' \"$source\")\" /mnt/$number || exit 71; "
-    "number=$((number + 1)); done; "
-    f"user=$(({UID_BASE} + $$)); unset SOURCES number source; "
+    JOIN + STAGE + f"user=$(({UID_BASE} + $$)); "
     "exec setpriv --reuid=$user --regid=$user --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all "
     'env -i "$@"'
 )
@@ -84,7 +84,7 @@ class Bubblewrap(Sandbox):
         if missing is not None:
             raise SandboxUnavailable(self.name, *missing)
         if launch.preloaded:
-            return WarmProcess(*warm.start(launch, _start, HOME, int(INSIDE_ID)))
+            return warm.start(launch, _hold, HOME, int(INSIDE_ID))
         return _start(launch)
 
     def describe(self, limits: Limits) -> dict[str, Any]:
@@ -176,53 +176,12 @@ class BubblewrapProcess(SandboxProcess):
         self._meter.close()
 
 
-class WarmProcess(SandboxProcess):
-    """A kernel that a fork-server's child became, in the sandbox that a holder keeps open."""
-
-    def __init__(self, holder: BubblewrapProcess, kernel: warm.WarmKernel, log: Log) -> None:
-        self.pid = kernel.keeper
-        self._holder, self._kernel, self._log = holder, kernel, log
-        holder.watch(kernel.keeper)
-
-    def poll(self) -> int | None:
-        """The kernel's exit status as its keeper tells it, or the sandbox's own."""
-        status = self._kernel.poll()
-        return self._holder.poll() if status is None else status
-
-    def kill(self) -> None:
-        """Ends the sandbox."""
-        self._holder.kill()
-
-    def wait(self, timeout_seconds: float) -> int | None:
-        """Waits for the keeper's word."""
-        return self._kernel.wait(timeout_seconds)
-
-    def usage(self) -> Usage:
-        """The sandbox's, in which the kernel is counted."""
-        return self._holder.usage()
-
-    def passed_limit(self) -> Outcome | None:
-        """The sandbox's."""
-        return self._holder.passed_limit()
-
-    def over_memory(self) -> bool:
-        """The sandbox's."""
-        return self._holder.over_memory()
-
-    def output(self) -> str:
-        """The kernel's last words."""
-        return self._log.text()
-
-    def close(self) -> None:
-        """Ends the sandbox, and waits until the kernel is gone too."""
-        self._holder.kill()
-        self._kernel.wait(GONE_SECONDS)
-        self._holder.close()
-        self._kernel.close()
-        self._log.close()
+def _hold(launch: Launch) -> BubblewrapProcess:
+    """A sandbox whose own few processes are not in its cgroup: the kernel that comes will be, and joining takes time."""
+    return _start(launch, joined=False)
 
 
-def _start(launch: Launch) -> BubblewrapProcess:
+def _start(launch: Launch, *, joined: bool = True) -> BubblewrapProcess:
     as_root = os.geteuid() == 0
     meter = limiting.make_meter(launch.limits)
     log = Log()
@@ -234,14 +193,15 @@ def _start(launch: Launch) -> BubblewrapProcess:
         descriptors.append(blob)
         argv = [part.replace("{agent}", AGENT_FOLDER) for part in launch.argv]
         bwrap = [_program("bwrap"), "--args", str(blob), *argv]
-        script = [_program("sh"), "-c", AS_ROOT if as_root else AS_USER, "sandbox", *bwrap]
+        roots = [str(root) for root in launch.python.roots]
+        staged = [str(len(roots)), *roots] if as_root else []
+        script = [_program("sh"), "-c", AS_ROOT if as_root else AS_USER, "sandbox", *staged, *bwrap]
         chain = [_program("unshare"), "--mount", "--propagation", "private", *script] if as_root else script
         process = subprocess.Popen(
             chain,
             env={
                 "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-                "JOIN": " ".join(map(str, meter.join_files)),
-                "SOURCES": ":".join(_escaped(root) for root in launch.python.roots),
+                "JOIN": " ".join(map(str, meter.join_files)) if joined else "",
             },
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -267,11 +227,6 @@ def _check_room(files: int) -> None:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files > soft - 256:
         raise SandboxFailed("bubblewrap", f"{files} files are too many for {soft} descriptors; pack them in an archive")
-
-
-def _escaped(path: Path) -> str:
-    """A path for the script's list: whatever is no plain character as an octal escape of printf %b."""
-    return re.sub(rb"[^\w./+-]", lambda found: b"\\0%03o" % found[0][0], os.fsencode(path)).decode("ascii")
 
 
 def _arguments(launch: Launch, descriptors: list[int], *, staged: bool) -> list[str]:

@@ -10,7 +10,6 @@ What forkserver.py says is believed: it is our process. What a kernel's own proc
 
 from __future__ import annotations
 
-import array
 import atexit
 import base64
 import contextlib
@@ -27,8 +26,9 @@ from typing import TYPE_CHECKING, Any
 
 from gpu_runner.environment import PythonEnvironment
 from gpu_runner.errors import SandboxFailed
+from gpu_runner.execution import Outcome, Usage
 from gpu_runner.sandbox import seccomp
-from gpu_runner.sandbox.contract import AGENT_FOLDER, Launch
+from gpu_runner.sandbox.contract import AGENT_FOLDER, Launch, SandboxProcess
 from gpu_runner.sandbox.log import Log
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ HOLDER = ("/bin/sh", "-c", "echo holding; exec sleep infinity")
 HOLDING = "holding"
 PRELOAD_SECONDS = 120.0
 ENTER_SECONDS = 30.0
+GONE_SECONDS = 5.0
 MAX_MESSAGE = 1 << 16
 NAMESPACES = {"user": 0x10000000, "mnt": 0x00020000, "pid": 0x20000000, "net": 0x40000000, "ipc": 0x08000000, "uts": 0x04000000}
 OPTIONAL = {"cgroup": 0x02000000}
@@ -102,10 +103,9 @@ class ForkServer:
         Raises:
             SandboxFailed: ours; the fork-server is gone.
         """
-        packed = array.array("i", descriptors).tobytes()
         try:
             with self._lock:
-                self._socket.sendmsg([json.dumps(request).encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, packed)])
+                socket.send_fds(self._socket, [json.dumps(request).encode()], descriptors)
         except OSError as fault:
             raise SandboxFailed("fork-server", f"is gone: {fault}", self.errors()) from fault
 
@@ -162,17 +162,21 @@ class WarmKernel:
         self._status: int | None = None
         self.keeper = 0
 
-    def entered(self) -> None:
-        """Waits until the child is in the sandbox.
+    def enter(self, holder: int) -> None:
+        """Sends the child into the sandbox of the process `holder`, and waits until it is there.
 
         Raises:
             SandboxFailed: ours; it could not enter.
         """
+        pidfd = os.pidfd_open(holder)
         self._control.settimeout(ENTER_SECONDS)
         try:
+            socket.send_fds(self._control, [str(_namespaces(holder)).encode()], [pidfd])
             told = json.loads(self._control.recv(MAX_MESSAGE) or b"{}")
         except (OSError, ValueError) as fault:
             raise SandboxFailed("fork-server", f"a child did not enter its sandbox: {fault}") from fault
+        finally:
+            os.close(pidfd)
         if "pid" not in told:
             raise SandboxFailed("fork-server", told.get("error", "a child ended before it entered its sandbox"))
         self.keeper = told["pid"]
@@ -199,7 +203,53 @@ class WarmKernel:
         self._control.close()
 
 
-def start(launch: Launch, hold: Callable[[Launch], Holder], home: str, user: int) -> tuple[Holder, WarmKernel, Log]:
+class WarmProcess(SandboxProcess):
+    """A kernel that a fork-server's child became, in the sandbox that a holder keeps open."""
+
+    def __init__(self, holder: Holder, kernel: WarmKernel, log: Log) -> None:
+        self.pid = kernel.keeper
+        self._holder, self._kernel, self._log = holder, kernel, log
+        holder.watch(kernel.keeper)
+
+    def poll(self) -> int | None:
+        """The kernel's exit status as its keeper tells it, or the sandbox's own."""
+        status = self._kernel.poll()
+        return self._holder.poll() if status is None else status
+
+    def kill(self) -> None:
+        """Ends the sandbox."""
+        self._holder.kill()
+
+    def wait(self, timeout_seconds: float) -> int | None:
+        """Waits for the keeper's word."""
+        return self._kernel.wait(timeout_seconds)
+
+    def usage(self) -> Usage:
+        """The sandbox's, in which the kernel is counted."""
+        return self._holder.usage()
+
+    def passed_limit(self) -> Outcome | None:
+        """The sandbox's."""
+        return self._holder.passed_limit()
+
+    def over_memory(self) -> bool:
+        """The sandbox's."""
+        return self._holder.over_memory()
+
+    def output(self) -> str:
+        """The kernel's last words."""
+        return self._log.text()
+
+    def close(self) -> None:
+        """Ends the sandbox, and waits until the kernel is gone too."""
+        self._holder.kill()
+        self._kernel.wait(GONE_SECONDS)
+        self._holder.close()
+        self._kernel.close()
+        self._log.close()
+
+
+def start(launch: Launch, hold: Callable[[Launch], Holder], home: str, user: int) -> WarmProcess:
     """Makes a sandbox with a holder in it, by `hold`, and lets a child of the fork-server become its kernel.
 
     Args:
@@ -211,23 +261,20 @@ def start(launch: Launch, hold: Callable[[Launch], Holder], home: str, user: int
     server = fork_server(launch.python, launch.limits.threads, dict(launch.env))
     holder = hold(replace(launch, argv=HOLDER, pass_fds=()))
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    kernel, log, pidfd = WarmKernel(ours), Log(), -1
+    kernel, log = WarmKernel(ours), Log()
     try:
-        if not holder.log.first_words(ENTER_SECONDS).startswith(HOLDING):
-            raise SandboxFailed("bubblewrap", "the sandbox did not start", holder.output())
-        pid = _program_of(holder.pid)
-        pidfd = os.pidfd_open(pid)
         request = {
-            "namespaces": _namespaces(pid),
             "join": [str(path) for path in holder.join_files],
             "user": user,
             "descriptors": list(launch.pass_fds),
             "environment": {**launch.env, "HOME": home, "PWD": home},
             "seccomp": [base64.b64encode(program).decode() for program in seccomp.programs()],
         }
-        server.fork(request, [theirs.fileno(), log.writer, pidfd, *launch.pass_fds])
+        server.fork(request, [theirs.fileno(), log.writer, *launch.pass_fds])
         theirs.close()
-        kernel.entered()
+        if not holder.log.first_words(ENTER_SECONDS).startswith(HOLDING):
+            raise SandboxFailed("bubblewrap", "the sandbox did not start", holder.output())
+        kernel.enter(_program_of(holder.pid))
     except BaseException:
         kernel.close()
         holder.close()
@@ -235,10 +282,8 @@ def start(launch: Launch, hold: Callable[[Launch], Holder], home: str, user: int
         raise
     finally:
         theirs.close()
-        if pidfd >= 0:
-            os.close(pidfd)
     log.started()
-    return holder, kernel, log
+    return WarmProcess(holder, kernel, log)
 
 
 def _program_of(bwrap: int) -> int:
