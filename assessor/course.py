@@ -159,7 +159,7 @@ def load_course(root: Path) -> Course:
 
 def _environment(root: Path, given: Environment) -> Environment:
     """A relative interpreter is the course's own. Its link is not followed: that is how it knows its environment."""
-    return Environment(python=root / given.python) if given.python else given
+    return given.model_copy(update={"python": root / given.python}) if given.python else given
 
 
 def _check_components(file: Path, parsed: CourseFile) -> None:

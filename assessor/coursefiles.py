@@ -53,9 +53,10 @@ class MarkingPolicy(Strict):
 
 
 class Environment(Strict):
-    """What students' code runs with; `python` of None is the engine's own interpreter."""
+    """What students' code runs with: `python` of None is the engine's own interpreter; `gpu_share` runs share a GPU."""
 
     python: Path | None = None
+    gpu_share: int = Field(default=1, ge=1, le=16)
 
 
 class ManualItem(Strict):

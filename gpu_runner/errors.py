@@ -4,6 +4,7 @@
     ├── RunnerError                ours: no mark follows from it, the job goes back to the queue or to review
     │   ├── SandboxUnavailable     this machine cannot offer the backend that was asked for
     │   ├── SandboxFailed          the sandbox or the kernel in it did not start
+    │   ├── DeviceUnavailable      a GPU is required, and none is there, free or answering
     │   └── ChannelMisused         the grader asked the channel for something that it cannot carry
     └── StudentFault               the student's: lives only between the channel and the test plugin, which
         │                          turns it into a verdict; it never leaves a grading run
@@ -46,6 +47,10 @@ class SandboxFailed(RunnerError):
     def __init__(self, backend: str, reason: str, log: str = "") -> None:
         self.backend, self.reason, self.log = backend, reason, log
         super().__init__(f"sandbox {backend!r} did not start: {reason}; run `assessor doctor`{': ' + log if log else ''}")
+
+
+class DeviceUnavailable(RunnerError):
+    """A GPU is required, and this host has none, none was free in time, or its driver does not answer."""
 
 
 class ChannelMisused(RunnerError):

@@ -27,6 +27,7 @@ from nbformat import NotebookNode
 
 from gpu_runner.channel import Channel
 from gpu_runner.client import CheckedClient, OutputGauge, clean_text
+from gpu_runner.devices import Lease
 from gpu_runner.errors import ChannelMisused, SandboxFailed
 from gpu_runner.execution import CellRun, CellStatus, Execution, Limits, Outcome, Usage
 from gpu_runner.provisioner import READY_SECONDS, SandboxProvisioner, death_reason
@@ -216,12 +217,14 @@ def open_kernel(
     backend: str = "bubblewrap",
     python: Path | None = None,
     warm: bool = True,
+    lease: Lease | None = None,
 ) -> Iterator[Kernel]:
     """A kernel in a fresh sandbox, ready to run; ended, with everything it started, when the block ends.
 
     Args:
         files: what its working directory holds, beside the files of `public`.
         public: a directory of data that students are given; its files appear in the working directory too.
+        lease: the GPU that it may use, from `gpu_runner.devices.leased`; none by default.
         warm: whether it may start from a parent that has done the imports already, where the backend can.
 
     Raises:
@@ -233,7 +236,7 @@ def open_kernel(
     manager._kernel_spec = KernelSpec(display_name="assessor", language="python", argv=["assessor"])
     provisioner = SandboxProvisioner(
         parent=manager, kernel_id="", kernel_spec=manager._kernel_spec, backend=backend, seed=seed % 2**32,
-        python=str(python or ""), limits=limits, files=given, warm=warm,
+        python=str(python or ""), limits=limits, files=given, warm=warm, lease=lease,
     )  # fmt: skip
     manager.provisioner = provisioner
     kernel = None
@@ -316,7 +319,7 @@ def _manifest(provisioner: SandboxProvisioner, limits: Limits, files: Mapping[st
         "packages": environment.packages,
         "environment_sha256": environment.sha256,
         "machine": platform.machine(),
-        "device": "cpu",
+        "device": provisioner.lease.gpu.name if provisioner.lease else "cpu",
         "start": "warm" if isinstance(provisioner.process, WarmProcess) else "cold",
         "seed": seed,
     }

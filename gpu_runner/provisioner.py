@@ -29,6 +29,7 @@ from jupyter_client.session import Session
 from traitlets import Bool, Dict, Instance, Integer, Unicode
 
 from gpu_runner.client import KEPT_BYTES, MAX_MESSAGES, max_message_bytes
+from gpu_runner.devices import Lease
 from gpu_runner.environment import PythonEnvironment, python_environment
 from gpu_runner.errors import SandboxFailed
 from gpu_runner.execution import Limits, Outcome, Usage
@@ -75,6 +76,7 @@ class SandboxProvisioner(KernelProvisionerBase):  # type: ignore[misc]
     warm = Bool(True, help="Whether the kernel may start from a parent that has done the imports.").tag(config=True)
     python = Unicode("", help="The kernel's Python; ours when empty.").tag(config=True)
     limits = Instance(Limits, kw={})
+    lease = Instance(Lease, allow_none=True, default_value=None, help="The GPU that the kernel may use.")
     files = Dict(help="What the working directory holds, relative path -> bytes.")
 
     process: SandboxProcess | None = None
@@ -130,7 +132,7 @@ class SandboxProvisioner(KernelProvisionerBase):  # type: ignore[misc]
             theirs.close()
             self._close_listeners()
         self.channel_socket = ours
-        self._watchdog = Watchdog(self.process, self.limits, self.interrupt)
+        self._watchdog = Watchdog(self.process, self.limits, self.interrupt, self.lease)
         return dict(self.connection_info)
 
     def _launch(self, channel: int) -> Launch:
@@ -142,7 +144,8 @@ class SandboxProvisioner(KernelProvisionerBase):  # type: ignore[misc]
             limits=self.limits,
             files=self.files,
             agent_files=self._agent_files(descriptors, channel),
-            env=determinism(self.limits, environment.executable),
+            env=determinism(self.limits, environment.executable) | (self.lease.environment if self.lease else {}),
+            devices=self.lease.nodes if self.lease else (),
             pass_fds=(*descriptors.values(), channel),
             preloaded=self.warm,
         )
@@ -254,8 +257,9 @@ class SandboxProvisioner(KernelProvisionerBase):  # type: ignore[misc]
 class Watchdog:
     """Ends a sandbox that passes a limit, and remembers which."""
 
-    def __init__(self, process: SandboxProcess, limits: Limits, interrupt: Any) -> None:
-        self._process, self._limits, self._interrupt = process, limits, interrupt
+    def __init__(self, process: SandboxProcess, limits: Limits, interrupt: Any, lease: Lease | None = None) -> None:
+        self._process, self._limits, self._interrupt, self._lease = process, limits, interrupt, lease
+        self._peak_gpu_bytes = 0
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._cell: tuple[float, float] | None = None
@@ -294,7 +298,7 @@ class Watchdog:
         """What was used so far."""
         used = self._process.usage()
         wall = time.monotonic() - self.started
-        return Usage(wall, used.cpu_seconds, used.peak_memory_bytes, used.peak_gpu_memory_bytes, output_bytes)
+        return Usage(wall, used.cpu_seconds, used.peak_memory_bytes, self._peak_gpu_bytes, output_bytes)
 
     def _run(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
@@ -306,12 +310,21 @@ class Watchdog:
         now, cpu = time.monotonic(), self._process.usage().cpu_seconds
         if self._process.over_memory():
             self.end(Outcome.MEMORY_EXCEEDED)
+        elif self._over_gpu_memory():
+            self.end(Outcome.GPU_MEMORY_EXCEEDED)
         elif cpu > self._limits.cpu_seconds:
             self.end(Outcome.CPU_EXCEEDED)
         elif now - self.started > self._limits.wall_seconds:
             self.end(Outcome.WALL_EXCEEDED)
         else:
             self._look_at_cell(now, cpu)
+
+    def _over_gpu_memory(self) -> bool:
+        if self._lease is None:
+            return False
+        used = self._lease.used_by(self._process.pids())
+        self._peak_gpu_bytes = max(self._peak_gpu_bytes, used)
+        return used > min(self._lease.memory_bytes, self._limits.gpu_memory_bytes)
 
     def _look_at_cell(self, now: float, cpu: float) -> None:
         with self._lock:

@@ -26,6 +26,7 @@ from assessor.grading.results import Bundle, Grading, TestResult
 from assessor.grading.seeds import sub_seed
 from assessor.notebooks.rebase import Rebased, rebase
 from gpu_runner.channel import Channel
+from gpu_runner.devices import Lease, leased
 from gpu_runner.errors import KernelDied
 from gpu_runner.execution import CellStatus, Execution, Outcome
 from gpu_runner.notebook import Kernel, open_kernel
@@ -44,7 +45,8 @@ def grade(bundle: Bundle) -> Grading:
     sources = _sources(bundle)
     rebased = {name: rebase(bundle.notebooks.get(name, b""), source) for name, source in sources.items()}
     with ExitStack() as stack:
-        runs = {name: stack.enter_context(_running(bundle, name, rebased[name])) for name in sources}
+        lease = stack.enter_context(leased(bundle.gpu, share=bundle.gpu_share))
+        runs = {name: stack.enter_context(_running(bundle, name, rebased[name], lease)) for name in sources}
         if any(bundle.grader.glob("test_*.py")):
             first = next(iter(runs))
             tests = run_tests(bundle.grader, lambda name: _run_of(runs, name or first).connect(), seed=bundle.seed)
@@ -63,8 +65,8 @@ def grade(bundle: Bundle) -> Grading:
 class _Run:
     """One notebook of a submission: its record, its kernel, and the kernels after that."""
 
-    def __init__(self, bundle: Bundle, name: str, notebook: NotebookNode) -> None:
-        self._bundle, self._notebook = bundle, notebook
+    def __init__(self, bundle: Bundle, name: str, notebook: NotebookNode, lease: Lease | None) -> None:
+        self._bundle, self._notebook, self._lease = bundle, notebook, lease
         self._seed = sub_seed(bundle.seed, "kernel", name) % 2**32
         self._stack = ExitStack()
         self._kernel: Kernel | None = None
@@ -84,6 +86,7 @@ class _Run:
                 seed=self._seed,
                 backend=self._bundle.backend,
                 python=self._bundle.python,
+                lease=self._lease,
             )
         )
         execution: Execution = self._kernel.run(self._notebook)
@@ -138,8 +141,8 @@ def _served(kernel: Kernel) -> Channel:
 
 
 @contextmanager
-def _running(bundle: Bundle, name: str, rebased: Rebased) -> Iterator[_Run]:
-    run = _Run(bundle, name, rebased.notebook)
+def _running(bundle: Bundle, name: str, rebased: Rebased, lease: Lease | None) -> Iterator[_Run]:
+    run = _Run(bundle, name, rebased.notebook, lease)
     try:
         yield run
     finally:

@@ -65,6 +65,7 @@ class Bundle:
         source: the assignment's folder (source notebooks, public data).
         grader: the assignment's secret folder (hidden tests, reference).
         seed: from HMAC(course secret, student, assignment, run).
+        gpu: 'required', 'preferred' or 'none'; gpu_share: how many runs may have one device at the same time.
         grader_sha256: names the version of hidden tests and source.
     """
 
@@ -79,6 +80,8 @@ class Bundle:
     backend: str = "bubblewrap"
     python: Path | None = None
     grader_sha256: str = ""
+    gpu: str = "none"
+    gpu_share: int = 1
 
 
 @dataclass(frozen=True)

@@ -48,4 +48,6 @@ def make_bundle(
         seed=derive_seed(secret, student, assignment.name),
         python=course.environment.python,
         grader_sha256=grader_sha256(assignment),
+        gpu=assignment.gpu,
+        gpu_share=course.environment.gpu_share,
     )

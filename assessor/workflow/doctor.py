@@ -13,6 +13,7 @@ from pathlib import Path
 from assessor.course import load_course
 from assessor.database import open_database
 from assessor.errors import AssessorError
+from gpu_runner.devices import discover
 from gpu_runner.execution import GIB
 from gpu_runner.sandbox import check_backend
 
@@ -44,18 +45,14 @@ def doctor(root: Path | None, backend: str = "bubblewrap") -> Iterator[Finding]:
 
 
 def gpu() -> Finding:
-    """What GPUs the driver names. None is no fault: only assignments that require one must wait."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return Finding("gpu", True, "none; assignments with gpu = 'required' wait, all others run on the CPU")
-    query = [program, "--query-gpu=index,name,memory.total", "--format=csv,noheader"]
-    try:
-        done = subprocess.run(query, capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired) as fault:
-        return Finding("gpu", False, f"nvidia-smi did not answer: {fault}", "check the NVIDIA driver")
-    if done.returncode:
-        return Finding("gpu", False, (done.stderr or done.stdout).strip()[:200], "check the NVIDIA driver")
-    return Finding("gpu", True, "; ".join(line.strip() for line in done.stdout.splitlines()))
+    """What GPUs the driver names. None is no fault: only assignments that require one cannot be graded here."""
+    found, reason = discover()
+    if found:
+        return Finding("gpu", True, "; ".join(f"{one.name}, {one.memory_bytes / GIB:.0f} GiB" for one in found))
+    nodes = sorted(Path("/dev").glob("nvidia[0-9]*"))
+    if nodes:
+        return Finding("gpu", False, f"{nodes[0]} is there, but {reason}", "check the NVIDIA driver (nvidia-smi)")
+    return Finding("gpu", True, "none; an assignment with gpu = 'required' goes to review here, others run on the CPU")
 
 
 def disk(place: Path) -> Finding:

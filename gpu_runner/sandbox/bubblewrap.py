@@ -157,6 +157,10 @@ class BubblewrapProcess(SandboxProcess):
         """Memory, by the cgroup's own account or the watchdog's."""
         return Outcome.MEMORY_EXCEEDED if self._meter.out_of_memory() else None
 
+    def pids(self) -> set[int]:
+        """From the meter."""
+        return set(self._meter.members())
+
     def over_memory(self) -> bool:
         """Whether a watchdog must end it for memory, because no cgroup does."""
         if self._meter.caps_memory:
@@ -250,6 +254,10 @@ def _arguments(launch: Launch, descriptors: list[int], *, staged: bool) -> list[
         elif host.is_dir():
             arguments += ["--ro-bind", str(host), str(host)]
     arguments += ["--proc", "/proc", "--dev", "/dev"]
+    for node in launch.devices:
+        arguments += ["--dev-bind", str(node), str(node)]
+    if launch.devices:  # the driver asks it which devices there are
+        arguments += ["--ro-bind", "/sys", "/sys"]
     # before the environment, which may lie below one of them
     for folder in ("/tmp", "/dev/shm", HOME):  # noqa: S108 - inside the sandbox
         arguments += ["--perms", "1777", "--size", str(limits.disk_bytes), "--tmpfs", folder]

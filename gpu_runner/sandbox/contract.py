@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from gpu_runner.environment import PythonEnvironment
@@ -32,6 +32,7 @@ class Launch:
         agent_files: our own fixed files, name -> bytes; read-only inside.
         env: the whole environment inside.
         pass_fds: descriptors of ours that the program inherits under the same numbers; no other is open there.
+        devices: device nodes that the program may use.
         preloaded: whether the program is the launcher, which a backend that can may start with its imports done already.
     """
 
@@ -42,6 +43,7 @@ class Launch:
     agent_files: Mapping[str, bytes] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     pass_fds: tuple[int, ...] = ()
+    devices: tuple[Path, ...] = ()
     preloaded: bool = False
 
     def __post_init__(self) -> None:
@@ -82,6 +84,10 @@ class SandboxProcess(ABC):
     @abstractmethod
     def usage(self) -> Usage:
         """What it has used so far; after its end, what it used in all."""
+
+    def pids(self) -> set[int]:
+        """The host's process ids of everything in it, as far as they can be told; asked for what they use of a GPU."""
+        return set()
 
     def over_memory(self) -> bool:
         """Whether the watchdog must end it for memory, because the system does not. Called every 50 ms."""

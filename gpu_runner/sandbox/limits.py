@@ -199,6 +199,10 @@ class ProcessTree(Meter):
         with contextlib.suppress(psutil.Error):
             self._roots.append(psutil.Process(pid))
 
+    def members(self) -> list[int]:
+        """Process ids of the trees."""
+        return [process.pid for process in self._tree()]
+
     def _tree(self) -> list[psutil.Process]:
         tree = list(self._roots)
         for root in self._roots:

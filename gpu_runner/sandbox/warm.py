@@ -232,6 +232,10 @@ class WarmProcess(SandboxProcess):
         """The sandbox's."""
         return self._holder.passed_limit()
 
+    def pids(self) -> set[int]:
+        """The sandbox's."""
+        return self._holder.pids()
+
     def over_memory(self) -> bool:
         """The sandbox's."""
         return self._holder.over_memory()
