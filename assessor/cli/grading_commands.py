@@ -19,9 +19,12 @@ IN_REVIEW = 3
 @click.command()
 @names_argument
 @click.option("--workers", type=click.IntRange(0, 1024), help="Worker processes (default: one a core).")
+@click.option("--cluster", metavar="ADDRESS", help="Grade on a Dask cluster, such as tls://scheduler:8786.")
 @json_option
 @click.pass_context
-def autograde(ctx: click.Context, names: tuple[str, ...], workers: int | None, as_json: bool) -> None:
+def autograde(
+    ctx: click.Context, names: tuple[str, ...], workers: int | None, cluster: str | None, as_json: bool
+) -> None:
     """Grade what was collected, in sandboxes, in parallel.
 
     What has its mark already is left alone. Interrupted or killed, it goes on where it was when it is run again. Exit
@@ -32,7 +35,7 @@ def autograde(ctx: click.Context, names: tuple[str, ...], workers: int | None, a
     course, database = open_both(ctx)
     bar = nullcontext() if as_json else ProgressBar()
     with bar as shown:
-        report = run(course, database, names, workers=workers, progress=shown.advance if shown else None)
+        report = run(course, database, names, workers=workers, cluster=cluster, progress=shown.advance if shown else None)
     if as_json:
         print_json(report)
     else:

@@ -9,6 +9,7 @@ mark and its state are written only after its worker is done, the rows in one tr
   queued again by the next run; what was recorded stays; nothing is recorded twice.
 - kill a worker: the pool breaks. Every job that was out is queued again and tried alone, so that one that kills its
   worker cannot take others with it; after `MAX_TRIES` such deaths it goes to review.
+- on a cluster, Dask itself gives a dead worker's job to another; one that ends two workers goes to review.
 - a fault of ours (`RunnerError`, `GraderFault`, any other exception from a worker): no mark, the job goes to review
   with the reason. The rest goes on. A job in review is tried again by the next run.
 """
@@ -37,6 +38,7 @@ from assessor.workflow.bundles import grader_sha256, make_bundle
 from assessor.workflow.evidence import keep_evidence
 from assessor.workflow.keys import course_secret
 from assessor.workflow.recording import record
+from gpu_runner.cluster import ClusterExecutor
 from gpu_runner.executor import make_executor
 
 log = logging.getLogger(__name__)
@@ -109,6 +111,7 @@ def autograde(
     names: Sequence[str] = (),
     *,
     workers: int | None = None,
+    cluster: str | None = None,
     progress: Progress | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> AutogradeReport:
@@ -117,6 +120,7 @@ def autograde(
     Args:
         names: notebook assignments to grade; all of them when empty.
         workers: worker processes; the number of cores when None; 0 grades in this process.
+        cluster: address of a Dask scheduler whose workers grade instead; they see the course at the same path.
         progress: called once at the start (with no row) and after each submission, with how many are done of how many.
 
     Raises:
@@ -129,7 +133,10 @@ def autograde(
         queue.release_stale(database)
         tickets = _enqueue(course, database, [a for a in assignments if a.kind == "notebook"], clock())
         run = _Run(course, database, clock, progress, len(tickets))
-        run.grade_all(tickets, (os.cpu_count() or 1) if workers is None else workers)
+        if cluster and tickets:
+            run.grade_on(ClusterExecutor(cluster), tickets)
+        else:
+            run.grade_all(tickets, (os.cpu_count() or 1) if workers is None else workers)
     return AutogradeReport(tuple(run.rows), time.monotonic() - started)
 
 
@@ -170,14 +177,23 @@ class _Run:
             while self._through_pool([ticket], min(workers, 1)):
                 pass
 
+    def grade_on(self, cluster: ClusterExecutor, tickets: list[_Ticket]) -> None:
+        """Grades all tickets on a cluster, which itself sees to workers that end."""
+        self._report(None)
+        self._through(cluster, tickets, 2 * cluster.workers)
+
     def _through_pool(self, tickets: list[_Ticket], workers: int) -> list[_Ticket]:
         """One pool's life; returns the tickets to try again alone."""
+        again, waiting = self._through(make_executor(workers), tickets, max(workers, 1))
+        return again + (self._through_pool(waiting, workers) if again and waiting else [])
+
+    def _through(self, executor: Executor, tickets: list[_Ticket], at_once: int) -> tuple[list[_Ticket], list[_Ticket]]:
+        """Feeds tickets to an executor until all are through or it breaks; returns those that were out then, and the rest."""
         waiting, again = list(reversed(tickets)), []
         out: dict[Future[Answer], _Ticket] = {}
-        executor = make_executor(workers)
         try:
             while waiting or out:
-                while waiting and len(out) < max(workers, 1):
+                while waiting and len(out) < at_once:
                     ticket = waiting.pop()
                     future = self._submit(executor, ticket)
                     if future is not None:
@@ -189,14 +205,12 @@ class _Run:
                         continue
                     again.append(ticket)
                 if again:  # the pool is broken: whatever else was out is lost with it
-                    again += out.values()
-                    rest = self._through_pool(list(reversed(waiting)), workers) if waiting else []
-                    return again + rest
+                    return [*again, *out.values()], list(reversed(waiting))
         finally:
             for ticket in out.values():
                 queue.requeue(self._database, ticket.job_id)
             _end(executor)
-        return again
+        return again, []
 
     def _submit(self, executor: Executor, ticket: _Ticket) -> Future[Answer] | None:
         """Leases a job and gives it to a worker; None where it went to review instead."""
