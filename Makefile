@@ -34,7 +34,7 @@ test: lint
 	@$(BIN)/python -m pytest
 
 power: venv
-	@ASSESSOR_POWER=full $(BIN)/python -m pytest tests/labs
+	@$(BIN)/assessor power --all
 
 bench: venv
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,6 +92,33 @@ def make_table(title: str, columns: Iterable[str]) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
+
+
+class Bar(AbstractContextManager["Bar"]):
+    """A progress bar on standard error with rate and estimate; nothing where no person looks."""
+
+    def __init__(self, what: str, *, quiet: bool = False) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(), console=Console(stderr=True), disable=quiet,
+        )  # fmt: skip
+        self._task = self._progress.add_task(what, total=None, rate="")
+
+    def __enter__(self) -> Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def advance(self, done: int, total: int) -> None:
+        """Shows that `done` of `total` are through."""
+        speed = self._progress.tasks[0].finished_speed or self._progress.tasks[0].speed
+        rate = f"{60 * speed:.1f} a minute" if speed else ""
+        self._progress.update(self._task, completed=done, total=total, rate=rate)
 
 
 def printable(text: str) -> str:

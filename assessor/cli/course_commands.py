@@ -107,4 +107,42 @@ def status(ctx: click.Context, as_json: bool) -> None:
         print_table("in review", ["student", "assignment", "attempt", "why"], [r.cells for r in report.reviews])
 
 
-COMMANDS = (init, adopt, validate, release, roster, status)
+@click.command()
+@names_argument
+@click.option("--all", "everything", is_flag=True, help="All assignments with hidden tests.")
+@click.option("--seeds", type=click.IntRange(1, 1000), default=15, show_default=True, help="Runs of each right answer.")
+@json_option
+@click.pass_context
+def power(ctx: click.Context, names: tuple[str, ...], everything: bool, seeds: int, as_json: bool) -> None:
+    """Prove that hidden tests find every known wrong answer.
+
+    Runs the solution, the untouched release, other right answers and all mutants of each ASSIGNMENT, here and without a
+    sandbox: it is the course's own code. Writes the kill matrix to reports/. Exit status 1 if anything is left to mend.
+    """
+    from assessor.cli.context import Bar
+    from assessor.workflow.power import prove
+
+    if everything is bool(names):
+        raise click.UsageError("name assignments, or say --all")
+    with Bar("proving", quiet=as_json) as bar:
+        proofs = prove(open_course(ctx), names, seeds=seeds, progress=bar.advance)
+    if as_json:
+        print_json({proof.power.assignment: proof.power.summary() for proof in proofs})
+    else:
+        columns = ["assignment", "tests", "mutants", "killed", "right answers", "false fails", "seconds"]
+        rows = [[proof.power.assignment, *proof.power.summary().values()] for proof in proofs]
+        print_table("power", columns, rows)
+        for proof in proofs:
+            for kill in proof.power.alive:
+                click.echo(f"{proof.power.assignment}: {kill.mutant} lives ({kill.bug}); failed: {', '.join(kill.failed) or '-'}")
+            for name in proof.power.idle:
+                click.echo(f"{proof.power.assignment}: {name} kills nothing")
+            for fail in proof.power.false_fails:
+                failed = ", ".join(fail.failed)
+                click.echo(f"{proof.power.assignment}: {fail.answer} is right, but with seed {fail.seed} fails {failed}")
+            click.echo(proof.page)
+    if not all(proof.power.proven for proof in proofs):
+        sys.exit(1)
+
+
+COMMANDS = (init, adopt, validate, power, release, roster, status)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from assessor.cli.context import json_option, names_argument, open_both, print_json, print_table
+from assessor.cli.context import Bar, json_option, names_argument, open_both, print_json, print_table
 
 if TYPE_CHECKING:
-    from assessor.workflow.autograde import AutogradeReport, Graded
+    from assessor.workflow.autograde import AutogradeReport
 
 IN_REVIEW = 3
 
@@ -33,44 +32,17 @@ def autograde(
     from assessor.workflow.autograde import autograde as run
 
     course, database = open_both(ctx)
-    bar = nullcontext() if as_json else ProgressBar()
-    with bar as shown:
-        report = run(course, database, names, workers=workers, cluster=cluster, progress=shown.advance if shown else None)
+    with Bar("grading", quiet=as_json) as bar:
+        report = run(
+            course, database, names, workers=workers, cluster=cluster,
+            progress=lambda row, done, total: bar.advance(done, total),
+        )  # fmt: skip
     if as_json:
         print_json(report)
     else:
         show(report)
     if report.in_review:
         sys.exit(IN_REVIEW)
-
-
-class ProgressBar(AbstractContextManager["ProgressBar"]):
-    """A progress bar with rate and estimate, made when the first result is in."""
-
-    def __init__(self) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-        )
-        self._task = self._progress.add_task("grading", total=None, rate="")
-
-    def __enter__(self) -> ProgressBar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self._progress.stop()
-
-    def advance(self, row: Graded | None, done: int, total: int) -> None:
-        """Shows that `done` of `total` submissions are through."""
-        speed = self._progress.tasks[0].finished_speed or self._progress.tasks[0].speed
-        rate = f"{60 * speed:.1f} a minute" if speed else ""
-        self._progress.update(self._task, completed=done, total=total, rate=rate)
 
 
 def show(report: AutogradeReport) -> None:
