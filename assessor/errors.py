@@ -17,10 +17,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
+
+from gpu_runner.errors import rebuilt
 
 
 class AssessorError(Exception):
     """Base of every fault that the CLI reports in one line."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Crosses from a worker whole, whatever its constructor takes."""
+        return rebuilt, (type(self), self.args, self.__dict__)
 
 
 class CourseInvalid(AssessorError):

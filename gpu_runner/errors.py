@@ -17,9 +17,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class RunnerError(Exception):
     """A fault of ours. Never costs a student a mark."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Crosses from a worker whole, whatever its constructor takes."""
+        return rebuilt, (type(self), self.args, self.__dict__)
+
+
+def rebuilt(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
+    """An exception as it was, without its constructor."""
+    fault = kind.__new__(kind)
+    fault.args = args
+    fault.__dict__.update(state)
+    return fault
 
 
 class SandboxUnavailable(RunnerError):

@@ -123,6 +123,7 @@ class Kernel:
             sock = self._provisioner.channel_socket
             if sock is None:
                 raise SandboxFailed(self._provisioner.backend, "the kernel is closed")
+            self._provisioner.watchdog.begin_again()  # what asks has its own deadlines, and the notebook's time is its own
             self._client.shell_channel.send(self._client.session.msg("assessor_serve", {}))
             self._channel = Channel(
                 sock,

@@ -82,7 +82,7 @@ class _Run:
         self._kernel = self._stack.enter_context(
             open_kernel(
                 self._bundle.limits,
-                files={**self._bundle.attachments, **_public_files(self._bundle.source)},
+                files=_given_files(self._bundle),
                 seed=self._seed,
                 backend=self._bundle.backend,
                 python=self._bundle.python,
@@ -99,6 +99,8 @@ class _Run:
         """Empties the cells that ended the kernel, for the next one."""
         notebook = deepcopy(self._notebook)
         fatal = [cell for cell in execution.cells if cell.status in _FATAL]
+        if fatal and self._is_run_over(execution):  # the rest of it has no time left either
+            fatal = [cell for cell in execution.cells if cell.index >= fatal[0].index]
         for cell in fatal:
             notebook.cells[cell.index].source = ""
         if not fatal:  # it ended between cells: running the same again would end the same
@@ -107,6 +109,11 @@ class _Run:
         self._notebook = notebook
         places = ", ".join(str(cell.index + 1) for cell in fatal)
         self.notes.append(f"cell {places}: {self._last_reason}; the tests ran without it")
+
+    def _is_run_over(self, execution: Execution) -> bool:
+        """Whether it was the time of the whole notebook that was used up, not that of one cell."""
+        limits, usage = self._bundle.limits, execution.usage
+        return usage.cpu_seconds > limits.cpu_seconds or usage.wall_seconds > limits.wall_seconds
 
     def connect(self) -> Channel:
         """A channel to a kernel that lives.
@@ -163,6 +170,13 @@ def _sources(bundle: Bundle) -> dict[str, NotebookNode]:
     if not names:
         raise GraderFault(f"{bundle.source}: found no notebook; an assignment needs at least one")
     return {str(name): nbformat.read(bundle.source / str(name), as_version=4) for name in names}
+
+
+def _given_files(bundle: Bundle) -> dict[str, bytes]:
+    """What the working directory holds: public data, and what was handed in and stands in no place of it."""
+    public = _public_files(bundle.source)
+    taken = {part for name in public for part in (name, *map(str, Path(name).parents))}
+    return {**{name: data for name, data in bundle.attachments.items() if name not in taken}, **public}
 
 
 def _public_files(source: Path) -> dict[str, bytes]:

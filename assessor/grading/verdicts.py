@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import torch
 from _pytest.outcomes import Failed
 
 from assessor.grading.proxy import Student, names_of_data
@@ -24,6 +26,9 @@ MAX_TRACEBACK = 1500
 WRONG_HERE = "the answer is wrong here"
 JUDGES = ("assessor.grading.tolerances", "torch.testing", "numpy.testing")
 """Modules, besides the test itself, whose AssertionError is a judgement on the answer."""
+
+PLAIN = (type(None), bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, np.ndarray, torch.Tensor)
+"""What crosses from a student by value."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,9 @@ def judge(exc: BaseException, test_file: Path, student: Student | None) -> Judge
             return Judgement(Verdict.FAILED, WRONG_HERE)
         case TypeError() if student is not None and (found := _called_data(exc, test_file, student)):
             return Judgement(Verdict.BAD_REPLY, found)
+        case AttributeError() if student is not None and isinstance(exc.obj, PLAIN) and _in_test(exc, test_file):
+            text = f"a plain value ({type(exc.obj).__name__}) came back where an object with `{exc.name}` was expected"
+            return Judgement(Verdict.BAD_REPLY, text)
     return OURS
 
 
@@ -81,6 +89,14 @@ def _is_judgement(exc: BaseException, test_file: Path) -> bool:
         return False
     module = str(trace.tb_frame.f_globals.get("__name__", ""))
     return Path(trace.tb_frame.f_code.co_filename) == test_file or module.startswith(JUDGES)
+
+
+def _in_test(exc: BaseException, test_file: Path) -> bool:
+    """Whether it was raised by a line of the test itself."""
+    trace = exc.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and Path(trace.tb_frame.f_code.co_filename) == test_file
 
 
 def _called_data(exc: TypeError, test_file: Path, student: Student) -> str:

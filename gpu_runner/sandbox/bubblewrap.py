@@ -22,6 +22,7 @@ May kill: this process anything; the program only what it started itself.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import resource
 import shutil
@@ -30,6 +31,8 @@ import subprocess
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
+
+import psutil
 
 from gpu_runner.environment import python_environment
 from gpu_runner.errors import SandboxFailed, SandboxUnavailable
@@ -84,8 +87,10 @@ class Bubblewrap(Sandbox):
         if missing is not None:
             raise SandboxUnavailable(self.name, *missing)
         if launch.preloaded:
-            return warm.start(launch, _hold, HOME, int(INSIDE_ID))
-        return _start(launch)
+            return warm.start(launch, _start, HOME, int(INSIDE_ID))
+        process = _start(launch)
+        process.first_process()  # while it is sure to be bwrap's own
+        return process
 
     def describe(self, limits: Limits) -> dict[str, Any]:
         """For the manifest."""
@@ -118,10 +123,28 @@ class Bubblewrap(Sandbox):
 class BubblewrapProcess(SandboxProcess):
     """One running sandbox."""
 
-    def __init__(self, process: subprocess.Popen[bytes], meter: limiting.Meter, log: Log) -> None:
-        self.pid = process.pid
+    def __init__(self, process: subprocess.Popen[bytes], meter: limiting.Meter, log: Log, info: int) -> None:
+        self.pid, self._info = process.pid, info
+        self._first: int | None = None
         self._process, self._meter, self.log = process, meter, log
         self.watch(process.pid)
+
+    def first_process(self) -> int | None:
+        """A pidfd of the sandbox's pid 1, as bwrap told it; None where it did not come that far."""
+        if self._info >= 0:
+            told = b""
+            while not told.rstrip().endswith(b"}") and (chunk := os.read(self._info, 4096)):
+                told += chunk
+            os.close(self._info)
+            self._info = -1
+            with contextlib.suppress(ValueError, KeyError, OSError, psutil.Error):
+                pid = int(json.loads(told)["child-pid"])
+                found = os.pidfd_open(pid)
+                if psutil.Process(pid).ppid() == self.pid:
+                    self._first = found
+                else:  # it is gone, and another has its number
+                    os.close(found)
+        return self._first
 
     @property
     def join_files(self) -> tuple[Path, ...]:
@@ -138,9 +161,16 @@ class BubblewrapProcess(SandboxProcess):
         return self._process.poll()
 
     def kill(self) -> None:
-        """SIGKILL to bwrap: its pid 1 dies with it, and everything in the namespace with that."""
+        """SIGKILL to bwrap and to the sandbox's first process; everything else in there dies with that.
+
+        The first would take the second along, had the student no way of changing its mind.
+        """
+        first = self.first_process()
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
+        if first is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(first, signal.SIGKILL)
 
     def wait(self, timeout_seconds: float) -> int | None:
         """Waits for bwrap."""
@@ -178,25 +208,26 @@ class BubblewrapProcess(SandboxProcess):
         self._process.wait()
         self.log.close()
         self._meter.close()
+        if self._first is not None:
+            os.close(self._first)
+            self._first = None
 
 
-def _hold(launch: Launch) -> BubblewrapProcess:
-    """A sandbox whose own few processes are not in its cgroup: the kernel that comes will be, and joining takes time."""
-    return _start(launch, joined=False)
-
-
-def _start(launch: Launch, *, joined: bool = True) -> BubblewrapProcess:
+def _start(launch: Launch) -> BubblewrapProcess:
     as_root = os.geteuid() == 0
     meter = limiting.make_meter(launch.limits)
     log = Log()
     descriptors: list[int] = []
+    info = -1
     try:
         _check_room(len(launch.files))
         arguments = _arguments(launch, descriptors, staged=as_root)
         blob = seccomp.as_descriptor(b"\0".join(part.encode() for part in arguments) + b"\0")
         descriptors.append(blob)
         argv = [part.replace("{agent}", AGENT_FOLDER) for part in launch.argv]
-        bwrap = [_program("bwrap"), "--args", str(blob), *argv]
+        info, told = os.pipe2(os.O_CLOEXEC)
+        descriptors.append(told)
+        bwrap = [_program("bwrap"), "--args", str(blob), "--info-fd", str(told), *argv]
         roots = [str(root) for root in launch.python.roots]
         staged = [str(len(roots)), *roots] if as_root else []
         script = [_program("sh"), "-c", AS_ROOT if as_root else AS_USER, "sandbox", *staged, *bwrap]
@@ -205,7 +236,7 @@ def _start(launch: Launch, *, joined: bool = True) -> BubblewrapProcess:
             chain,
             env={
                 "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-                "JOIN": " ".join(map(str, meter.join_files)) if joined else "",
+                "JOIN": " ".join(map(str, meter.join_files)),
             },
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -216,6 +247,8 @@ def _start(launch: Launch, *, joined: bool = True) -> BubblewrapProcess:
     except BaseException as fault:
         log.close()
         meter.close()
+        if info >= 0:
+            os.close(info)
         if isinstance(fault, OSError):
             raise SandboxFailed("bubblewrap", str(fault)) from fault
         raise
@@ -223,7 +256,7 @@ def _start(launch: Launch, *, joined: bool = True) -> BubblewrapProcess:
         for descriptor in descriptors:
             os.close(descriptor)
     log.started()
-    return BubblewrapProcess(process, meter, log)
+    return BubblewrapProcess(process, meter, log, info)
 
 
 def _check_room(files: int) -> None:
@@ -254,6 +287,8 @@ def _arguments(launch: Launch, descriptors: list[int], *, staged: bool) -> list[
         elif host.is_dir():
             arguments += ["--ro-bind", str(host), str(host)]
     arguments += ["--proc", "/proc", "--dev", "/dev"]
+    for memory in ("/proc/1/mem", "/proc/1/task/1/mem"):  # bwrap's own first process has the student's user id
+        arguments += ["--ro-bind", "/dev/null", memory]
     for node in launch.devices:
         arguments += ["--dev-bind", str(node), str(node)]
     if launch.devices:  # the driver asks it which devices there are

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import signal
 import time
 from abc import ABC, abstractmethod
 from functools import lru_cache
@@ -280,12 +281,14 @@ def make_meter(limits: Limits) -> Meter:
 
 @lru_cache(maxsize=1)
 def _sweep() -> None:
-    """Once a process: removes the empty cgroups that killed processes of ours left behind."""
+    """Once a process: ends what killed processes of ours left behind in their cgroups, and removes these."""
     places = [CgroupV1.ROOT / kind / PARENT for kind in CgroupV1.CONTROLLERS]
     parent = CgroupV2._parent()
     for place in [*places, *([parent] if parent else [])]:
         for folder in place.glob(f"{PARENT}-*-*") if place.is_dir() else ():
             pid = folder.name.split("-")[1]
             if pid.isdecimal() and not psutil.pid_exists(int(pid)):
-                with contextlib.suppress(OSError):  # something in it still ends
-                    folder.rmdir()
+                with contextlib.suppress(OSError):
+                    for member in (folder / "cgroup.procs").read_text().split():
+                        os.kill(int(member), signal.SIGKILL)
+                _remove([folder], 1.0)

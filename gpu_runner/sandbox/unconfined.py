@@ -91,7 +91,7 @@ class UnconfinedProcess(BubblewrapProcess):
     """A child in a session of its own."""
 
     def __init__(self, process: subprocess.Popen[bytes], meter: limiting.Meter, log: Log, folder: Path) -> None:
-        super().__init__(process, meter, log)
+        super().__init__(process, meter, log, -1)
         self._folder = folder
 
     def kill(self) -> None:

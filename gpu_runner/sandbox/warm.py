@@ -278,6 +278,7 @@ def start(launch: Launch, hold: Callable[[Launch], Holder], home: str, user: int
         theirs.close()
         if not holder.log.first_words(ENTER_SECONDS).startswith(HOLDING):
             raise SandboxFailed("bubblewrap", "the sandbox did not start", holder.output())
+        holder.first_process()  # while it is sure to be bubblewrap's own
         kernel.enter(_program_of(holder.pid))
     except BaseException:
         kernel.close()

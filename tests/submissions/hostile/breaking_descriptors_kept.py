@@ -1,0 +1,12 @@
+# ruff: noqa
+# Threat: Breaking. Every descriptor taken and never given back.
+# Outcome: completed | process ended | wall time exceeded
+# Marks: 8
+# Limits: cell_wall_seconds=1
+
+# %% before double
+import os
+held = []
+try:
+    while True: held.append(os.open("/dev/null", os.O_RDONLY))
+except OSError: pass
