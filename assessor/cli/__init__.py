@@ -11,7 +11,14 @@ import sys
 
 import click
 
-from assessor.cli import course_commands, grading_commands, machine_commands, mark_commands, student_commands
+from assessor.cli import (
+    course_commands,
+    grading_commands,
+    machine_commands,
+    mark_commands,
+    review_commands,
+    student_commands,
+)
 from assessor.errors import AssessorError
 from gpu_runner.errors import RunnerError
 
@@ -68,7 +75,7 @@ def assessor(ctx: click.Context, root: str | None) -> None:
     ctx.obj = root
 
 
-for module in (course_commands, student_commands, grading_commands, mark_commands, machine_commands):
+for module in (course_commands, student_commands, grading_commands, review_commands, mark_commands, machine_commands):
     for command in module.COMMANDS:
         assessor.add_command(command)
 

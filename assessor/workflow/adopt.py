@@ -25,6 +25,8 @@ from assessor.notebooks.release import read_source
 
 PLACES = Decimal("0.0001")
 STUDENT_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+OURS = ("CourseDirectory", "IncludeHeaderFooter")
+"""The classes of nbgrader's configuration that are looked at."""
 WORK_DAYS = timedelta(days=28)
 """How long before its deadline an assignment of the gradebook is taken to have been released."""
 
@@ -81,6 +83,8 @@ def adopt_course(target: Path, *, today: date | None = None) -> Adopted:
     for one in found:
         files[target / "assignments" / one.name / "assignment.toml"] = _assignment_toml(one, target)
     skipped += gradebook.skipped
+    if "header" in settings or "footer" in settings:
+        skipped.append("nbgrader_config.py: header and footer are not put in at release; put their cells into the notebooks")
     if gradebook.students and (target / "roster.csv").exists():
         skipped.append("roster.csv: is there already; the gradebook's students were not written")
     elif gradebook.students:
@@ -211,7 +215,7 @@ def _fresh(name: str, taken: list[str]) -> str:
 
 
 def _settings(config: Path) -> dict[str, str]:
-    """c.CourseDirectory.NAME = "text" of a nbgrader_config.py, which is parsed and never run."""
+    """c.CourseDirectory.NAME and c.IncludeHeaderFooter.NAME = "text" of a nbgrader_config.py, parsed and never run."""
     try:
         tree = ast.parse(config.read_text(encoding="utf-8", errors="replace"))
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
@@ -220,7 +224,7 @@ def _settings(config: Path) -> dict[str, str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             for target in node.targets:
-                if isinstance(target, ast.Attribute) and ast.unparse(target.value).endswith("CourseDirectory"):
+                if isinstance(target, ast.Attribute) and ast.unparse(target.value).endswith(OURS):
                     found[target.attr] = node.value.value
     return found
 

@@ -16,7 +16,8 @@ SUBMISSION_RECORD = "submission.json"
 def grader_sha256(assignment: Assignment) -> str:
     """Names the version of an assignment's hidden side and source: a mark says by which version it was given."""
     digest = hashlib.sha256()
-    for folder in (assignment.grader, assignment.source):
+    for side, folder in ((b"grader", assignment.grader), (b"source", assignment.source)):
+        digest.update(side + b"\0")  # the same file hidden and given are two versions
         for path in sorted(folder.rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
                 digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
