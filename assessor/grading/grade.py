@@ -49,7 +49,14 @@ def grade(bundle: Bundle) -> Grading:
         runs = {name: stack.enter_context(_running(bundle, name, rebased[name], lease)) for name in sources}
         if any(bundle.grader.glob("test_*.py")):
             first = next(iter(runs))
-            tests = run_tests(bundle.grader, lambda name: _run_of(runs, name or first).connect(), seed=bundle.seed)
+            code = {name: rebased[name].code for name in sources}
+            tests = run_tests(
+                bundle.grader,
+                lambda name: _run_of(runs, name or first).connect(),
+                seed=bundle.seed,
+                device="cuda" if lease else "cpu",
+                code={**code, "": code[first]},
+            )
         else:
             tests = _in_kernel(runs, sources)
         execution = _merged([run.execution for run in runs.values()], list(runs))

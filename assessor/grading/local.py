@@ -50,7 +50,16 @@ def grade_source(
     fix_seeds(sub_seed(seed, "kernel", source_notebook.name) % 2**32)
     namespace = run_cells(notebook, replacements or {}, source_notebook.parent)
     with in_process(namespace) as channel:
-        return run_tests(grader_dir, lambda name: channel, seed=seed, public_only=public_only)
+        code = {"": _answers(notebook, replacements or {})}
+        return run_tests(grader_dir, lambda name: channel, seed=seed, public_only=public_only, code=code)
+
+
+def _answers(notebook: NotebookNode, replacements: Mapping[str, str]) -> list[str]:
+    """The code of the answer cells, replacements made: what `forbids` looks at."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    named = [(str(cell.metadata.get("nbgrader", {}).get("grade_id", "")), _without_magics(cell.source)) for cell in code]
+    texts = replaced(named, replacements)
+    return [text for cell, text in zip(code, texts, strict=True) if cell.metadata.get("nbgrader", {}).get("solution")]
 
 
 def run_cells(notebook: NotebookNode, replacements: Mapping[str, str], folder: Path) -> dict[str, Any]:

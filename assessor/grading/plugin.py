@@ -10,6 +10,7 @@ A test gets `student` (the proxy; its generators seeded anew), `reference` (grad
     depends("test", ...)   builds on these tests; where one of them failed too, the message says so
     hint("text")           read by the student when it does not pass
     review                 a wrong answer goes to a person instead of costing marks
+    forbids("torch.x", ..) the student's code may name none of these, under whatever alias
     notebook("name.ipynb") which notebook `student` is, where an assignment has several; default the first
 
 pytest runs inside the worker with a configuration of its own: no ini file, no conftest, no installed plugins, no cache,
@@ -24,7 +25,7 @@ import os
 import random
 import sys
 import warnings
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import ModuleType
@@ -36,10 +37,12 @@ import pytest
 import torch
 
 from assessor.errors import GraderFault
+from assessor.grading.forbids import find_uses
 from assessor.grading.proxy import Student
 from assessor.grading.records import Records
 from assessor.grading.results import TestResult
 from assessor.grading.seeds import sub_seed
+from assessor.grading.tolerances import WrongAnswer
 from assessor.grading.verdicts import OURS, judge
 from gpu_runner.channel import Channel
 from gpu_runner.errors import ChannelMisused, KernelDied, RunnerError
@@ -57,6 +60,7 @@ MARKERS = (
     "depends(*names): tests that this one builds on",
     "hint(text): shown when it does not pass",
     "review: a wrong answer goes to a person",
+    "forbids(*names): what the student's code may not use",
     "notebook(name): which notebook `student` is",
 )
 _UNUSED = (
@@ -71,12 +75,19 @@ _OPTIONS = (
 
 
 def run_tests(
-    grader: Path, connect: Connect, *, seed: int, device: str = "cpu", public_only: bool = False
+    grader: Path,
+    connect: Connect,
+    *,
+    seed: int,
+    device: str = "cpu",
+    public_only: bool = False,
+    code: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[TestResult, ...]:
     """Runs graders/NAME/test_*.py against a student's kernel.
 
     Args:
         connect: gives the channel; may raise `StudentFault` when the student's process cannot be had again.
+        code: the student's own code cells of each notebook ('' for the first), for `forbids`.
         seed: of this run; each test's inputs and the student's generators are seeded from it.
 
     Raises:
@@ -88,7 +99,7 @@ def run_tests(
     if not files:
         raise GraderFault(f"{grader}: found no test_*.py; a grader needs at least one")
     with _isolated(grader), _reference(grader) as reference:
-        plugin = _Plugin(connect, reference, seed, device, public_only)
+        plugin = _Plugin(connect, reference, seed, device, public_only, code or {})
         arguments = ["-c", os.devnull, "--rootdir", str(grader), *_OPTIONS, *map(str, files)]
         status = pytest.main(arguments, plugins=[plugin])
     if plugin.interrupted:
@@ -143,10 +154,16 @@ class _Plugin:
     """What pytest calls."""
 
     def __init__(
-        self, connect: Connect, reference: ModuleType | None, seed: int, device_name: str, public_only: bool
+        self,
+        connect: Connect,
+        reference: ModuleType | None,
+        seed: int,
+        device_name: str,
+        public_only: bool,
+        code: Mapping[str, Sequence[str]],
     ) -> None:
         self._connect, self._reference_module, self._seed = connect, reference, seed
-        self._device_name, self._public_only = device_name, public_only
+        self._device_name, self._public_only, self._code = device_name, public_only, code
         self._students: dict[str, Student] = {}
         self.records = Records()
         self.broken = ""
@@ -180,6 +197,7 @@ class _Plugin:
         """The notebook, alive, its random generators seeded for this test."""
         node = request.node
         name = str(_argument(node, "notebook", ""))
+        self._check_forbidden(node, name)
         for last in (False, True):
             channel = self._connect(name)
             channel.begin(float(_argument(node, "timeout", DEFAULT_TIMEOUT_SECONDS)))
@@ -191,6 +209,16 @@ class _Plugin:
                     raise
         student = self._students[node.nodeid] = Student(channel)
         return student
+
+    def _check_forbidden(self, node: Any, notebook: str) -> None:
+        marker = node.get_closest_marker("forbids")
+        if marker is None:
+            return
+        cells = self._code.get(notebook, ())
+        for use in find_uses(cells, map(str, marker.args)):
+            line = cells[use.cell - 1].split("\n")[use.line - 1].strip()[:200]
+            text = f"`{use.name}` may not be used here (line {use.line}: {line})"
+            raise WrongAnswer(text, f"{text}; code cell {use.cell} of theirs")
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Declares the markers."""

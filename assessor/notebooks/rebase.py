@@ -27,11 +27,13 @@ class Rebased:
     Attributes:
         changes: lines for staff and student.
         attempted: grade ids of answer cells that are no longer the stub.
+        code: the student's own code, cell by cell: answers and the cells that they added.
     """
 
     notebook: NotebookNode
     changes: tuple[str, ...]
     attempted: frozenset[str]
+    code: tuple[str, ...] = ()
 
 
 def rebase(submitted: bytes, source: NotebookNode, *, hidden_tests: bool = True) -> Rebased:
@@ -54,6 +56,7 @@ class _Building:
         self.built: list[NotebookNode] = []
         self.changes: list[str] = []
         self.attempted: set[str] = set()
+        self.code: list[str] = []
 
     def build(self, fault: str, remarks: tuple[str, ...]) -> Rebased:
         """The notebook, cell by cell in the source's order."""
@@ -71,7 +74,8 @@ class _Building:
                 self._add(target.kind, self._given(target), target.cell)
                 self._compare(target, mine)
             self._add_extras(index)
-        return Rebased(nbformat.v4.new_notebook(cells=self.built), tuple(self.changes), frozenset(self.attempted))
+        notebook = nbformat.v4.new_notebook(cells=self.built)
+        return Rebased(notebook, tuple(self.changes), frozenset(self.attempted), tuple(self.code))
 
     def _answer(self, target: Target, mine: RawCell | None, elsewhere: frozenset[str]) -> None:
         if mine is not None and not target.is_stub(mine):
@@ -137,6 +141,8 @@ class _Building:
         data = given.metadata.get("nbgrader") if given is not None else None
         if data is not None:
             cell.metadata["nbgrader"] = nbformat.from_dict(dict(data))
+        if mine is not None and kind == "code":
+            self.code.append(text)
         if mine is not None and mine.attachments and kind == "markdown":
             cell["attachments"] = nbformat.from_dict({name: dict(kinds) for name, kinds in mine.attachments.items()})
         self.built.append(cell)
