@@ -27,9 +27,9 @@ from nbformat import NotebookNode
 
 from gpu_runner.channel import Channel
 from gpu_runner.client import CheckedClient, OutputGauge, clean_text
-from gpu_runner.devices import Lease
 from gpu_runner.errors import ChannelMisused, SandboxFailed
 from gpu_runner.execution import CellRun, CellStatus, Execution, Limits, Outcome, Usage
+from gpu_runner.gpus import Lease
 from gpu_runner.provisioner import READY_SECONDS, SandboxProvisioner, death_reason
 from gpu_runner.sandbox import get_sandbox
 from gpu_runner.sandbox.warm import WarmProcess
@@ -97,6 +97,7 @@ class Kernel:
         started = datetime.now(UTC)
         runner = _Runner(self, self._provisioner, clean_notebook(notebook), self._limits)
         cells = runner.run(self._loop, self._client)
+        self._provisioner.watchdog.check_device()
         outcome = self._outcome(cells)
         usage = self.usage()
         manifest = {
@@ -225,7 +226,7 @@ def open_kernel(
     Args:
         files: what its working directory holds, beside the files of `public`.
         public: a directory of data that students are given; its files appear in the working directory too.
-        lease: the GPU that it may use, from `gpu_runner.devices.leased`; none by default.
+        lease: the GPU that it may use, from `gpu_runner.gpus.leased`; none by default.
         warm: whether it may start from a parent that has done the imports already, where the backend can.
 
     Raises:

@@ -29,10 +29,10 @@ from jupyter_client.session import Session
 from traitlets import Bool, Dict, Instance, Integer, Unicode
 
 from gpu_runner.client import KEPT_BYTES, MAX_MESSAGES, max_message_bytes
-from gpu_runner.devices import Lease
 from gpu_runner.environment import PythonEnvironment, python_environment
 from gpu_runner.errors import SandboxFailed
 from gpu_runner.execution import Limits, Outcome, Usage
+from gpu_runner.gpus import Devices, GpuWatch, Lease
 from gpu_runner.sandbox import get_sandbox
 from gpu_runner.sandbox.bubblewrap import exit_reason
 from gpu_runner.sandbox.contract import Launch, SandboxProcess
@@ -137,6 +137,7 @@ class SandboxProvisioner(KernelProvisionerBase):  # type: ignore[misc]
 
     def _launch(self, channel: int) -> Launch:
         environment = self.environment
+        devices = self.lease.devices if self.lease else Devices()
         descriptors = {PORTS[name]: listener.fileno() for name, listener in self._listeners.items()}
         return Launch(
             argv=(str(environment.executable), "-s", "{agent}/launcher.py"),
@@ -144,8 +145,9 @@ class SandboxProvisioner(KernelProvisionerBase):  # type: ignore[misc]
             limits=self.limits,
             files=self.files,
             agent_files=self._agent_files(descriptors, channel),
-            env=determinism(self.limits, environment.executable) | (self.lease.environment if self.lease else {}),
-            devices=self.lease.nodes if self.lease else (),
+            env=determinism(self.limits, environment.executable) | dict(devices.env),
+            devices=devices.nodes,
+            read_only=devices.read_only,
             pass_fds=(*descriptors.values(), channel),
             preloaded=self.warm,
         )
@@ -258,8 +260,8 @@ class Watchdog:
     """Ends a sandbox that passes a limit, and remembers which."""
 
     def __init__(self, process: SandboxProcess, limits: Limits, interrupt: Any, lease: Lease | None = None) -> None:
-        self._process, self._limits, self._interrupt, self._lease = process, limits, interrupt, lease
-        self._peak_gpu_bytes = 0
+        self._process, self._limits, self._interrupt = process, limits, interrupt
+        self._gpu = GpuWatch(lease, limits.gpu_memory_bytes) if lease else None
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._cell: tuple[float, float] | None = None
@@ -288,6 +290,15 @@ class Watchdog:
         """Gives what follows a whole run's time of its own."""
         self._since = self._process.usage().cpu_seconds, time.monotonic()
 
+    def check_device(self) -> None:
+        """Called before anything is made of a run.
+
+        Raises:
+            DeviceLost: ours; its GPU stopped answering on the way.
+        """
+        if self._gpu is not None:
+            self._gpu.check()
+
     def end(self, outcome: Outcome) -> None:
         """Ends the sandbox for a limit that somebody else saw passed."""
         self.passed = self.passed or outcome
@@ -303,7 +314,8 @@ class Watchdog:
         """What was used so far."""
         used = self._process.usage()
         wall = time.monotonic() - self.started
-        return Usage(wall, used.cpu_seconds, used.peak_memory_bytes, self._peak_gpu_bytes, output_bytes)
+        gpu_bytes = self._gpu.peak_bytes if self._gpu else 0
+        return Usage(wall, used.cpu_seconds, used.peak_memory_bytes, gpu_bytes, output_bytes)
 
     def _run(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
@@ -316,21 +328,14 @@ class Watchdog:
         cpu_before, began = self._since
         if self._process.over_memory():
             self.end(Outcome.MEMORY_EXCEEDED)
-        elif self._over_gpu_memory():
-            self.end(Outcome.GPU_MEMORY_EXCEEDED)
+        elif self._gpu is not None and (passed := self._gpu.look(self._process.pids())):
+            self.end(passed)
         elif cpu - cpu_before > self._limits.cpu_seconds:
             self.end(Outcome.CPU_EXCEEDED)
         elif now - began > self._limits.wall_seconds:
             self.end(Outcome.WALL_EXCEEDED)
         else:
             self._look_at_cell(now, cpu)
-
-    def _over_gpu_memory(self) -> bool:
-        if self._lease is None:
-            return False
-        used = self._lease.used_by(self._process.pids())
-        self._peak_gpu_bytes = max(self._peak_gpu_bytes, used)
-        return used > min(self._lease.memory_bytes, self._limits.gpu_memory_bytes)
 
     def _look_at_cell(self, now: float, cpu: float) -> None:
         with self._lock:

@@ -32,6 +32,10 @@ def adopt(target: Path) -> None:
 
     adopted = adopt_course(target)
     print_table(f"adopted {target}", ["new file"], [[path] for path in adopted.written])
+    for line in adopted.skipped:
+        click.echo(f"not taken over: {line}")
+    if adopted.students:
+        click.echo("`assessor roster roster.csv` enrols its students")
     click.echo("read course.toml (term_start, weights, dates), then run `assessor validate`")
 
 

@@ -26,9 +26,9 @@ from assessor.grading.results import Bundle, Grading, TestResult
 from assessor.grading.seeds import sub_seed
 from assessor.notebooks.rebase import Rebased, rebase
 from gpu_runner.channel import Channel
-from gpu_runner.devices import Lease, leased
 from gpu_runner.errors import KernelDied
 from gpu_runner.execution import CellStatus, Execution, Outcome
+from gpu_runner.gpus import Lease, leased
 from gpu_runner.notebook import Kernel, open_kernel
 
 MAX_REOPENED = 3
@@ -45,7 +45,7 @@ def grade(bundle: Bundle) -> Grading:
     sources = _sources(bundle)
     rebased = {name: rebase(bundle.notebooks.get(name, b""), source) for name, source in sources.items()}
     with ExitStack() as stack:
-        lease = stack.enter_context(leased(bundle.gpu, share=bundle.gpu_share))
+        lease = stack.enter_context(leased(bundle.gpu, share=bundle.gpu_share, label=f"submission {bundle.submission_id}"))
         runs = {name: stack.enter_context(_running(bundle, name, rebased[name], lease)) for name in sources}
         if any(bundle.grader.glob("test_*.py")):
             first = next(iter(runs))

@@ -1,22 +1,21 @@
 """Does a release show what students must not see? Looked for in every file of it, whatever made it.
 
 A telling line of a solution, a hidden test, a mark scheme or a grader's file is secret unless the given cells hold it
-too. Given cells themselves must not hold a whole solution: that is what a forgotten copy looks like.
+too. Given cells themselves must not hold a whole solution: that is what a forgotten copy looks like. What cannot be
+looked into (pictures, PDF) is only compared as a whole with the graders' files.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
-import io
-import json
 import re
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from nbformat import NotebookNode
 
+from assessor.notebooks.contents import BINARY, Unreadable, blocks_of, has_outputs, members, text_of
 from assessor.notebooks.names import defined
 from assessor.notebooks.regions import HIDDEN_TESTS, MARK_SCHEME, SOLUTION, is_answer, regions, released_cell
 
@@ -32,8 +31,8 @@ MIN_REGION = 32
 MIN_INSIDE = 24
 """Lines of this length are found inside longer lines too."""
 SHOWN = 5
-MAX_MEMBERS, MAX_UNPACKED = 1000, 64 * 2**20
-TEXT = "text"
+CODE = (".py", ".ipynb", ".toml")
+"""Of the other assignments' graders, these files must not be in a release either; data may be common to them."""
 Leak = tuple[str, str]
 
 
@@ -46,7 +45,8 @@ def find_leaks(released: Mapping[str, bytes], sources: Iterable[NotebookNode], g
         grader: the assignment's secret folder.
     """
     notebooks = list(sources)
-    files = {path: path.read_bytes() for path in sorted(grader.rglob("*")) if _is_secret_file(path)}
+    files = {path: path.read_bytes() for path in _secret_files(grader)}
+    others = {path: path.read_bytes() for path in _secret_files(grader.parent) if path.suffix in CODE}
     cells = [_lines(released_cell(cell)) for notebook in notebooks for cell in notebook.cells]
     given = {line for lines in cells for line in lines}
     secret = {
@@ -55,47 +55,35 @@ def find_leaks(released: Mapping[str, bytes], sources: Iterable[NotebookNode], g
         if line not in given
     }  # fmt: skip
     whole = list(_whole_solutions(notebooks, files))
-    digests = {hashlib.sha256(data).digest(): path.name for path, data in files.items() if data.strip()}
+    digests = {
+        hashlib.sha256(data).digest(): f"{path.parent.name}/{path.name}"
+        for path, data in {**others, **files}.items()
+        if data.strip()
+    }
     found: list[Leak] = []
     for name, data in sorted(released.items()):
-        for inner, content in _members(name, data):
-            twin = digests.get(hashlib.sha256(content).digest())
-            if twin is not None:
-                found.append((inner, f"it is the grader's file {twin}"))
-            else:
-                found += _in_file(inner, content, secret, whole)
+        try:
+            for inner, content in members(name, data):
+                twin = digests.get(hashlib.sha256(content).digest())
+                if twin is not None:
+                    found.append((inner, f"it is the grader's file {twin}"))
+                else:
+                    found += _in_file(inner, content, secret, whole)
+        except Unreadable as fault:
+            found.append((fault.name, f"{fault.why}: unpack it, so that it can be looked into"))
     return tuple(found)
 
 
-def _is_secret_file(path: Path) -> bool:
-    return path.is_file() and path.suffix != ".pyc"
-
-
-def _members(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
-    """A file, and the files in it where it is a zip."""
-    yield name, data
-    if not zipfile.is_zipfile(io.BytesIO(data)):
-        return
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            infos = archive.infolist()
-            if len(infos) <= MAX_MEMBERS and sum(info.file_size for info in infos) <= MAX_UNPACKED:
-                for info in infos:
-                    yield f"{name}/{info.filename}", archive.read(info)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError):
-        return
+def _secret_files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".pyc"]
 
 
 def _in_file(
     name: str, data: bytes, secret: Mapping[str, str], whole: Iterable[tuple[str, list[str]]]
 ) -> Iterator[Leak]:
-    text = _text(data)
-    if text is None:
-        return
-    loaded = _json(text) if name.endswith(".ipynb") else None
-    blocks = list(_strings(loaded, "")) if loaded is not None else [(TEXT, text)]
+    blocks = list(blocks_of(data))
     for place, block in blocks:
-        marker = MARKER.search(block)
+        marker = MARKER.search(block) if place != BINARY else None
         if marker:
             yield name, f"{place}: the marker {marker.group().strip()!r} is still in it"
         lines = _lines(block)
@@ -103,7 +91,7 @@ def _in_file(
             if _holds(lines, region):
                 yield name, f"{place}: {what}"
     yield from _quoted(name, blocks, secret)
-    if isinstance(loaded, dict) and any(_has_outputs(cell) for cell in loaded.get("cells", ())):
+    if name.endswith(".ipynb") and has_outputs(data):
         yield name, "a cell still has outputs"
 
 
@@ -123,40 +111,6 @@ def _quoted(name: str, blocks: Iterable[tuple[str, str]], secret: Mapping[str, s
     for what, count in counts.items():
         if count > SHOWN:
             yield name, f"{what}: {count - SHOWN} more lines"
-
-
-def _text(data: bytes) -> str | None:
-    """A file's text; None where it holds none."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", "replace")
-    return None if b"\0" in data[:8192] else data.decode("utf-8", "replace")
-
-
-def _json(text: str) -> object:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
-
-
-def _strings(value: object, place: str) -> Iterator[tuple[str, str]]:
-    """Every text in a notebook, and where it stands."""
-    if isinstance(value, str):
-        yield place.lstrip("."), value
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield f"{place}.(key)".lstrip("."), key
-            yield from _strings(inner, f"{place}.{key}")
-    elif isinstance(value, list):
-        if all(isinstance(inner, str) for inner in value):
-            yield place.lstrip("."), "".join(value)
-        else:
-            for number, inner in enumerate(value):
-                yield from _strings(inner, f"{place}[{number + 1}]")
-
-
-def _has_outputs(cell: object) -> bool:
-    return isinstance(cell, dict) and bool(cell.get("outputs") or cell.get("execution_count"))
 
 
 def _secret_lines(notebooks: Iterable[NotebookNode]) -> Iterator[tuple[str, str]]:
@@ -179,7 +133,7 @@ def _regions(notebook: NotebookNode) -> Iterator[tuple[str, list[str]]]:
 
 def _grader_lines(files: Mapping[Path, bytes]) -> Iterator[tuple[str, str]]:
     for path, data in files.items():
-        text = _text(data) if path.suffix in (".py", ".md", ".txt", ".ipynb", ".toml") else None
+        text = text_of(data) if path.suffix in (".py", ".md", ".txt", ".ipynb", ".toml") else None
         for line in (text or "").split("\n"):
             if not re.match(r"\s*(import|from)\s", line):
                 for telling in _lines(line):
@@ -228,7 +182,7 @@ def _lines(text: str) -> list[str]:
     """The telling lines of a text, without spaces and what makes them comments or quotations."""
     found = []
     for line in text.split("\n"):
-        flat = _flat(line).lstrip("#>*`").rstrip("`")
+        flat = _flat(line).strip("#>*`\"',;")
         if len(flat) >= MIN_LINE and re.search(r"[^\W\d]{2}", flat):
             found.append(flat)
     return found

@@ -19,10 +19,13 @@ from bleach.css_sanitizer import CSSSanitizer
 from jinja2 import pass_context
 from jinja2.runtime import Context
 from nbconvert import HTMLExporter
+from nbconvert.filters import ansi2html, strip_ansi
 from nbformat import NotebookNode
+from pygments import highlight  # type: ignore[import-untyped]
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
+from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
 
-from assessor.notebooks.reading import BASE64, IMAGES, pictures
+from assessor.notebooks.reading import BASE64, IMAGES, MAX_CELLS, pictures
 
 TEXTS = ("text/plain", "text/html", "text/markdown", "text/latex")
 """Kinds of output that are shown, with pictures. Not: SVG, JavaScript, widgets, PDF."""
@@ -50,10 +53,19 @@ TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 VOID = frozenset(["area", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"])
 MAX_TAGS, MAX_OPEN = 5_000, 100
 """A piece of HTML beyond these is shown as text: the parser takes minutes over what is nested deeply enough."""
-MAX_TEXT, MAX_HTML, MAX_PICTURE = 20_000, 200_000, 4 * 2**20
-MAX_TOTAL, MAX_OUTPUTS = 2_000_000, 200
+MAX_TEXT, MAX_HTML, MAX_PICTURE = 20_000, 100_000, 4 * 2**20
+MAX_SOURCES, MAX_TOTAL, MAX_PICTURES = 300_000, 400_000, 32 * 2**20
+"""Characters of HTML that a page's cells and its outputs may become before they are marked up, each for themselves, so that
+what is printed pushes no answer off the page; and base64 of all its pictures."""
+MAX_OUTPUTS, OUTPUT_COST = 200, 200
+"""Outputs of a cell that are shown, and what each costs of the total however short it is: a template costs time too."""
+MAX_SPANS = 10_000
+"""Coloured pieces of a page, of code and of ANSI escapes; what comes after them is plain. Each costs 0.1 ms and 40 bytes."""
+MAX_BRACKETS = 500
+"""In a piece of markdown; the parser's time grows with their square."""
 CUT = "\n... (cut here)"
-STYLE = HtmlFormatter(style="default", nobackground=True).get_style_defs(".notebook .highlight") + """
+FORMATTER = HtmlFormatter(style="default", nobackground=True, cssclass="highlight")
+STYLE = FORMATTER.get_style_defs(".notebook .highlight") + """
 .notebook .cell { margin: 1em 0; } .notebook .prompt { color: #666; font-size: 85%; font-family: monospace; }
 .notebook pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0.3em 0; } .notebook img { max-width: 100%; }
 .notebook table { border-collapse: collapse; } .notebook td, .notebook th { border: 1px solid #ccc; padding: 0.2em 0.5em; }
@@ -77,22 +89,46 @@ def to_html(notebook: NotebookNode | Mapping[str, Any], title: str = "Notebook")
 
 def to_fragment(notebook: NotebookNode | Mapping[str, Any]) -> str:
     """The notebook's cells and outputs as a fragment of HTML, for an element of class `notebook`."""
-    exporter = HTMLExporter(template_name="basic", exclude_anchor_links=True, preprocessors=[])
+    lexer, spans = get_lexer_by_name("ipython3"), MAX_SPANS
 
     @pass_context
     def markdown(context: Context, source: str) -> str:
-        """Each piece by itself; as it was written where the parser gives up."""
+        """Each piece by itself; as it was written where the parser gives up or would take long."""
+        if source.count("[") > MAX_BRACKETS:
+            return f"<pre>{html.escape(source)}</pre>"
         try:
             rendered = str(exporter.markdown2html(context, source))
         except Exception:  # noqa: BLE001 - the parser's own faults on hostile input
             rendered = f"<pre>{html.escape(source)}</pre>"
         return clean(rendered)
 
-    exporter.register_filter("markdown2html", markdown)
+    def within_spans(coloured: str, plain: str) -> str:
+        nonlocal spans
+        count = coloured.count("<span")
+        if count > spans:
+            return plain
+        spans -= count
+        return coloured
+
+    def code(source: str, language: str | None = None, metadata: object = None) -> str:
+        plain = f'<div class="highlight"><pre>{html.escape(source)}</pre></div>'
+        return within_spans(highlight(source, lexer, FORMATTER), plain) if spans else plain
+
+    def ansi(source: str) -> str:
+        plain = html.escape(str(strip_ansi(source)))
+        return within_spans(str(ansi2html(source)), plain) if spans else plain
+
+    filters = {"markdown2html": markdown, "highlight_code": code, "ansi2html": ansi, "strip_files_prefix": _as_it_is}
+    exporter = HTMLExporter(template_name="basic", exclude_anchor_links=True, preprocessors=[], filters=filters)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # nbconvert's, about images without alternative text
         body, _ = exporter.from_notebook_node(_Harmless().notebook(notebook))
     return _sanitised(body, classes=True)
+
+
+def _as_it_is(text: str) -> str:
+    """In place of a filter for old notebook servers' links, whose time grows with the square of the text."""
+    return text
 
 
 def clean(text: str) -> str:
@@ -143,18 +179,22 @@ class _Harmless:
     """Rebuilds a notebook from what may be any JSON: only kinds that we show, of bounded length."""
 
     def __init__(self) -> None:
+        self.sources = MAX_SOURCES
         self.left = MAX_TOTAL
+        self.pictures = MAX_PICTURES
 
     def notebook(self, found: Mapping[str, Any]) -> NotebookNode:
         cells = found.get("cells")
-        kept = [self.cell(cell) for cell in cells if isinstance(cell, Mapping)] if isinstance(cells, list) else []
+        chosen = cells[:MAX_CELLS] if isinstance(cells, list) else ()
+        kept = [self.cell(cell) for cell in chosen if isinstance(cell, Mapping)]
         return nbformat.from_dict({"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": kept})
 
     def cell(self, found: Mapping[str, Any]) -> dict[str, Any]:
-        source = self.text(found.get("source"))
+        source, cost = _cut(_joined(found.get("source")), self.sources)
+        self.sources -= cost
         if found.get("cell_type") != "code":
             shown = source if found.get("cell_type") == "markdown" else _quoted(source)
-            attached = pictures(found.get("attachments"))
+            attached = self.attached(found.get("attachments"))
             return {"cell_type": "markdown", "metadata": {}, "source": shown, "attachments": attached}
         count = found.get("execution_count")
         outputs = found.get("outputs")
@@ -167,13 +207,14 @@ class _Harmless:
         }
 
     def outputs(self, found: list[Any]) -> Iterator[dict[str, Any]]:
-        for output in found[:MAX_OUTPUTS]:
-            if isinstance(output, Mapping):
-                kept = self.output(output)
-                if kept is not None:
-                    yield kept
-        if len(found) > MAX_OUTPUTS:
-            yield {"output_type": "stream", "name": "stdout", "text": f"... ({len(found) - MAX_OUTPUTS} more outputs)"}
+        for place, output in enumerate(found):
+            if place == MAX_OUTPUTS or self.left <= 0:
+                yield {"output_type": "stream", "name": "stdout", "text": f"... ({len(found) - place} more outputs)"}
+                return
+            self.left -= OUTPUT_COST
+            kept = self.output(output) if isinstance(output, Mapping) else None
+            if kept is not None:
+                yield kept
 
     def output(self, found: Mapping[str, Any]) -> dict[str, Any] | None:
         kind = found.get("output_type")
@@ -182,26 +223,65 @@ class _Harmless:
             return {"output_type": "stream", "name": name, "text": self.text(found.get("text"))}
         if kind == "error":
             lines = found.get("traceback")
-            traceback = [self.text(line) for line in lines[:100]] if isinstance(lines, list) else []
+            traceback = [self.text("\n".join(map(_joined, lines[:1000])))] if isinstance(lines, list) else []
             said = {key: self.text(found.get(key)) for key in ("ename", "evalue")}
             return {"output_type": "error", **said, "traceback": traceback or [f"{said['ename']}: {said['evalue']}"]}
         data = found.get("data")
         if kind not in ("display_data", "execute_result") or not isinstance(data, Mapping):
             return None
-        kept = {**{key: self.text(data[key]) for key in TEXTS if key in data}, **dict(_pictures(data))}
-        if "text/html" in kept:
-            kept["text/html"] = clean(_joined(data["text/html"])[: MAX_HTML + 1])
-            self.left -= len(kept["text/html"])
+        kept = {key: self.text(data[key]) for key in TEXTS if key in data and key != "text/html"}
+        kept |= self.images(data)
+        if "text/html" in data and self.left > 0:
+            kept["text/html"] = self.html(_joined(data["text/html"]))
         if not kept:
             return None
         return {"output_type": "display_data", "data": kept, "metadata": {}}
 
     def text(self, found: object) -> str:
         """A text, cut where it or the whole page gets too long."""
-        text = _joined(found)
-        room = max(0, min(MAX_TEXT, self.left))
-        self.left -= min(len(text), room)
-        return text if len(text) <= room else text[:room] + CUT
+        text, cost = _cut(_joined(found), self.left)
+        self.left -= cost
+        return text
+
+    def html(self, text: str) -> str:
+        """A piece of HTML, cleaned; paid for by what the parser must read and by what comes out."""
+        shown = clean(text[: MAX_HTML + 1])
+        self.left -= max(_cost(text[:MAX_HTML]), len(shown))
+        return shown
+
+    def images(self, data: Mapping[str, Any]) -> dict[str, str]:
+        """The pictures of an output that are pictures, as far as there is room."""
+        kept = {}
+        for kind in IMAGES:
+            picture = _joined(data.get(kind))
+            if picture and len(picture) <= min(MAX_PICTURE, self.pictures) and BASE64.fullmatch(picture) is not None:
+                self.pictures -= len(picture)
+                kept[kind] = picture
+        return kept
+
+    def attached(self, found: object) -> dict[str, dict[str, str]]:
+        """The pictures of a text, as far as there is room."""
+        kept = {}
+        for name, kinds in pictures(found).items():
+            size = sum(map(len, kinds.values()))
+            if size <= min(MAX_PICTURE, self.pictures):
+                self.pictures -= size
+                kept[name] = kinds
+        return kept
+
+
+def _cut(text: str, left: int) -> tuple[str, int]:
+    """As much of a text as there is room for, and what that costs."""
+    room = max(0, min(MAX_TEXT, left))
+    shown = text[:room]
+    while (cost := _cost(shown)) > room > 0:
+        shown = shown[: len(shown) * room // cost]
+    return text if len(shown) == len(text) else shown + CUT, cost
+
+
+def _cost(text: str) -> int:
+    """The length of a text as HTML: one that is all `<` is four times as long."""
+    return len(html.escape(text, quote=False))
 
 
 def _joined(found: object) -> str:
@@ -209,13 +289,6 @@ def _joined(found: object) -> str:
     if isinstance(found, list):
         found = "".join(part for part in found if isinstance(part, str))
     return found.encode("utf-8", "replace").decode("utf-8") if isinstance(found, str) else ""
-
-
-def _pictures(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for kind in IMAGES:
-        picture = _joined(data.get(kind))
-        if picture and len(picture) <= MAX_PICTURE and BASE64.fullmatch(picture) is not None:
-            yield kind, picture
 
 
 def _quoted(source: str) -> str:

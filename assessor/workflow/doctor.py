@@ -13,8 +13,8 @@ from pathlib import Path
 from assessor.course import load_course
 from assessor.database import open_database
 from assessor.errors import AssessorError
-from gpu_runner.devices import discover
 from gpu_runner.execution import GIB
+from gpu_runner.gpus import discover
 from gpu_runner.sandbox import check_backend
 
 DISK_FREE_BYTES = 5 * GIB
@@ -34,7 +34,7 @@ class Finding:
 def doctor(root: Path | None, backend: str = "bubblewrap") -> Iterator[Finding]:
     """Checks this machine, and the course at `root` where one is given; yields findings as they are made."""
     version = ".".join(map(str, sys.version_info[:3]))
-    yield Finding("python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer")
+    yield _finding("python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer")
     for check in check_backend(backend):
         yield Finding(check.name, check.ok, check.detail, "" if check.ok else check.remedy)
     yield gpu()
@@ -42,6 +42,11 @@ def doctor(root: Path | None, backend: str = "bubblewrap") -> Iterator[Finding]:
     yield clock(root)
     if root is not None:
         yield from course_health(root)
+
+
+def _finding(subject: str, ok: bool, found: str, remedy: str) -> Finding:
+    """In one line each; the remedy only where it is needed."""
+    return Finding(subject, ok, " ".join(found.split()), "" if ok else remedy)
 
 
 def gpu() -> Finding:
@@ -57,10 +62,12 @@ def gpu() -> Finding:
 
 def disk(place: Path) -> Finding:
     """Free space where the course lies."""
-    free = shutil.disk_usage(place).free
-    return Finding(
-        "disk", free >= DISK_FREE_BYTES, f"{free / GIB:.1f} GiB free", f"make at least {DISK_FREE_BYTES // GIB} GiB free"
-    )
+    remedy = f"make at least {DISK_FREE_BYTES // GIB} GiB free"
+    try:
+        free = shutil.disk_usage(place).free
+    except OSError as fault:
+        return _finding("disk", False, f"{place}: {fault.strerror}", "name a course directory that can be read")
+    return _finding("disk", free >= DISK_FREE_BYTES, f"{free / GIB:.1f} GiB free", remedy)
 
 
 def clock(root: Path | None) -> Finding:
@@ -79,7 +86,7 @@ def clock(root: Path | None) -> Finding:
         ask = [program, "show", "--property=NTPSynchronized", "--value"]
         try:
             state = subprocess.run(ask, capture_output=True, text=True, timeout=10, check=False).stdout.strip()
-        except subprocess.TimeoutExpired:
+        except (OSError, subprocess.TimeoutExpired):
             state = ""
     if state == "no":
         return Finding("clock", False, "not synchronised", remedy)
@@ -99,19 +106,23 @@ def course_health(root: Path) -> Iterator[Finding]:
     try:
         course = load_course(root)
     except AssessorError as fault:
-        yield Finding("course", False, str(fault), "mend the line that it names")
+        yield _finding("course", False, str(fault), "mend the line that it names")
         return
     yield Finding("course", True, f"{course.code}, {len(course.assignments)} assignments")
     private = root / ".assessor"
     if private.is_dir():
         mode = private.stat().st_mode & 0o777
-        yield Finding("secrets", not mode & 0o077, f".assessor has mode {mode:o}", "chmod 700 .assessor")
+        yield _finding("secrets", not mode & 0o077, f".assessor has mode {mode:o}", f"chmod 700 {private}")
     try:
         database = open_database(root)
     except AssessorError as fault:
         if (root / "assessor.db").exists():
-            yield Finding("database", False, str(fault), "see the line itself")
+            remedy = "mend what it names, or put a backup of assessor.db in its place"
+            yield _finding("database", False, str(fault), remedy)
         else:
             yield Finding("database", True, "none yet; `assessor roster` makes it")
         return
-    yield Finding("database", True, database.describe())
+    try:
+        yield Finding("database", True, database.describe())
+    finally:
+        database.close()

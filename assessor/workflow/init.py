@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 import shutil
 from pathlib import Path
 
@@ -44,12 +46,46 @@ def init_course(target: Path, *, source: Path | None = None) -> Path:
         raise AssessorError(f"{target}: lies within the course that would be copied; name a directory outside of it")
     load_course(source)
     if target.exists():
-        target.rmdir()
-    with new_folder(target) as fresh:
-        for part in PARTS:
-            origin = source / part
-            if origin.is_dir():
-                shutil.copytree(origin, fresh / part, ignore=NOT_COPIED)
-            elif origin.is_file():
-                shutil.copy2(origin, fresh / part)
+        _fill(target, source)
+    else:
+        with new_folder(target) as fresh:
+            _copy(source, fresh)
     return target
+
+
+def _copy(source: Path, fresh: Path) -> None:
+    for part in PARTS:
+        origin = source / part
+        if origin.is_dir():
+            try:
+                shutil.copytree(origin, fresh / part, ignore=NOT_COPIED)
+            except shutil.Error as faults:
+                raise _first(faults) from None
+        elif origin.is_file():
+            shutil.copy2(origin, fresh / part)
+
+
+def _first(faults: shutil.Error) -> OSError:
+    """The first of the faults that `copytree` gathers; it keeps their numbers in words only."""
+    _, target, why = faults.args[0][0]
+    number = re.search(r"\[Errno (\d+)\]", str(why))
+    return OSError(int(number[1]) if number else errno.EIO, str(why), str(target))
+
+
+def _fill(target: Path, source: Path) -> None:
+    """Fills an empty directory, which may be where the user's shell or a mount is: it must not be another one after."""
+    home = target / ".new"
+    try:
+        with new_folder(home / "course") as fresh:
+            _copy(source, fresh)
+        for part in reversed(PARTS):  # course.toml last: without it, nothing takes this for a course
+            if (home / "course" / part).exists():
+                (home / "course" / part).rename(target / part)
+    except BaseException:
+        for left in target.iterdir():
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+        raise
+    shutil.rmtree(home)

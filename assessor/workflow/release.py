@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
-import tempfile
+import os
+import shutil
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +41,9 @@ class Released:
 def release(course: Course, name: str, *, into: Path | None = None) -> Released:
     """Makes the student version of an assignment: release/NAME/ and release/NAME.zip, each whole or not at all.
 
+    The zip's replacement is the moment that counts: killed before it, the last release stays; after it, the new one is
+    there. Where the kill left the folder aside (.NAME.old, .NAME.new), the next call puts the right one in its place.
+
     Args:
         into: where to write instead of the course's release/.
 
@@ -48,12 +54,14 @@ def release(course: Course, name: str, *, into: Path | None = None) -> Released:
     assignment = course.assignment(name)
     if assignment.kind != "notebook":
         raise AssessorError(f"{name}: a {assignment.kind}; only notebook assignments are released")
-    files = released_files(assignment)
     target = into if into is not None else course.root / "release"
     folder, archive = target / name, target / f"{name}.zip"
-    with replacing(archive) as temporary:
-        temporary.write_bytes(_zip(name, files))
-        _replace_folder(folder, files)
+    if target.is_dir():
+        with _alone(target):
+            _recover(folder, archive)
+    files = released_files(assignment)
+    with _alone(target):
+        _replace(folder, archive, files)
     archive.chmod(0o644)
     return Released(folder, archive, tuple(files))
 
@@ -96,21 +104,64 @@ def _given(source: Path) -> Iterator[Path]:
         yield path
 
 
-def _replace_folder(folder: Path, files: dict[str, bytes]) -> None:
-    """Puts a new folder in the old one's place; the old one is only moved away once the new one is whole."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".old-", dir=folder.parent) as old:
-        with new_folder(Path(old) / "new") as fresh:
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """One release at a time into a folder."""
+    target.mkdir(parents=True, exist_ok=True)
+    handle = os.open(target, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _replace(folder: Path, archive: Path, files: dict[str, bytes]) -> None:
+    """Puts a new release in the old one's place: folder aside, zip over zip, new folder in."""
+    _recover(folder, archive)
+    new, old = _aside(folder)
+    try:
+        with new_folder(new) as fresh:
             for path, data in files.items():
                 (fresh / path).parent.mkdir(parents=True, exist_ok=True)
                 (fresh / path).write_bytes(data)
-        if folder.is_symlink() or folder.is_file():
-            folder.unlink()
-        elif folder.exists():
-            folder.rename(Path(old) / "old")
-        (Path(old) / "new").rename(folder)
-        folder.chmod(0o755)
+        new.chmod(0o755)
+        with replacing(archive) as temporary:
+            temporary.write_bytes(_zip(folder.name, files))
+            if folder.is_symlink() or folder.is_file():
+                folder.unlink()
+            elif folder.exists():
+                folder.rename(old)
+        new.rename(folder)
         fsync_folder(folder.parent)
+    finally:
+        _recover(folder, archive)
+
+
+def _aside(folder: Path) -> tuple[Path, Path]:
+    """Where the new folder waits, and where the old one is kept, while one takes the other's place."""
+    return folder.with_name(f".{folder.name}.new") / folder.name, folder.with_name(f".{folder.name}.old")
+
+
+def _recover(folder: Path, archive: Path) -> None:
+    """Ends what a release began that failed or was killed: the folder that agrees with the zip goes into its place."""
+    new, old = _aside(folder)
+    if not folder.exists():
+        if new.exists() and _agree(new, archive):
+            new.rename(folder)
+        elif old.exists():
+            old.rename(folder)
+    for left in (new.parent, old):
+        shutil.rmtree(left, ignore_errors=True)
+    for half in folder.parent.glob(f".{folder.name[:40]}.*.zip"):
+        half.unlink(missing_ok=True)
+
+
+def _agree(folder: Path, archive: Path) -> bool:
+    """Whether a zip was made of this folder."""
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    name = archive.name.removesuffix(".zip")
+    return archive.is_file() and archive.read_bytes() == _zip(name, files)
 
 
 def _zip(name: str, files: dict[str, bytes]) -> bytes:

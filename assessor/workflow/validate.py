@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -20,7 +20,8 @@ from assessor.notebooks.regions import HIDDEN_TESTS, MARK_SCHEME, SOLUTION, flag
 from assessor.notebooks.release import metadata_faults, read_source
 from assessor.workflow.release import released_files
 
-OWN_MARKERS = frozenset(["marks", "public", "timeout", "repeats", "depends", "hint", "review", "notebook"])
+OWN_MARKERS = frozenset(["marks", "public", "timeout", "repeats", "depends", "hint", "review", "notebook", "forbids"])
+_Markers = list[tuple[str, list[ast.expr]]]
 MARKERS = OWN_MARKERS | {"parametrize", "usefixtures", "skip", "skipif", "xfail", "filterwarnings"}
 
 
@@ -68,9 +69,10 @@ def _notebooks(assignment: Assignment, sources: list[NotebookNode]) -> Iterator[
             yield Finding("error", shown, fault.key, str(fault.found))
             continue
         sources.append(notebook)
-        language = notebook.metadata.get("kernelspec", {}).get("language", "python")
-        if language != "python":
-            yield Finding("error", shown, "kernelspec", f"language {language!r}; only python is marked")
+        for key, name in (("kernelspec", "language"), ("language_info", "name")):
+            language = notebook.metadata.get(key, {}).get(name, "python")
+            if language != "python":
+                yield Finding("error", shown, key, f"language {language!r}; only python is marked")
         for place, text in metadata_faults(notebook):
             yield Finding("error", shown, place, text)
         for number, cell in enumerate(notebook.cells, 1):
@@ -121,9 +123,11 @@ def _hidden_tests(assignment: Assignment, files: Sequence[Path]) -> Iterator[Fin
     tests = [test for path in files for test in _tests(path)]
     for test in tests:
         yield from (Finding("error", f"{shown}/{test.file}", test.name, text) for text in test.faults)
-    for (file, name), count in Counter((test.file, test.name) for test in tests).items():
+    for name, count in Counter(test.name for test in tests).items():
         if count > 1:
-            yield Finding("error", f"{shown}/{file}", name, f"defined {count} times: only the last would run")
+            where = list(dict.fromkeys(test.file for test in tests if test.name == name))
+            text = f"defined {count} times ({', '.join(where)}): each test needs a name of its own"
+            yield Finding("error", f"{shown}/{where[-1]}", name, text)
     names = {test.name for test in tests}
     for test in tests:
         for name in sorted(test.depends - names):
@@ -146,38 +150,52 @@ class _Test:
 def _tests(path: Path) -> Iterator[_Test]:
     """The hidden tests of a file, in classes too; a file that is not Python is one with a fault."""
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError) as fault:
-        place = f"line {fault.lineno}" if isinstance(fault, SyntaxError) else ""
+        line = fault.lineno if isinstance(fault, SyntaxError) else None
+        place = f"line {line}" if line else ""
         yield _Test(path.name, place, faults=(f"not Python: {fault}",))
         return
-    classes = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name.startswith("Test"))
-    for node in (*tree.body, *(inner for group in classes for inner in group.body)):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test"):
-            yield _test(path.name, node)
+    yield from _group(path.name, tree, [])
 
 
-def _test(file: str, node: ast.FunctionDef | ast.AsyncFunctionDef) -> _Test:
+def _group(file: str, owner: ast.Module | ast.ClassDef, above: _Markers) -> Iterator[_Test]:
+    """The tests of a module or class. Their markers hold for all in it; the closest one counts, as pytest has it."""
+    around = [*_markers(_set_for_all(owner)), *above]
+    for node in owner.body:
+        if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
+            yield from _group(file, node, [*_markers(node.decorator_list), *around])
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test"):
+            yield _test(file, node, around)
+
+
+def _set_for_all(owner: ast.Module | ast.ClassDef) -> Iterator[ast.expr]:
+    """What stands in a module's or class's `pytestmark`."""
+    for node in owner.body:
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "pytestmark" for t in node.targets):
+            yield from node.value.elts if isinstance(node.value, (ast.List, ast.Tuple)) else [node.value]
+
+
+def _test(file: str, node: ast.FunctionDef | ast.AsyncFunctionDef, around: _Markers) -> _Test:
     faults = [] if ast.get_docstring(node) else ["no docstring: the student would read nothing"]
     if isinstance(node, ast.AsyncFunctionDef):
         faults.append("is async: pytest would not run it")
-    marks, depends = Decimal(0), frozenset[str]()
-    for marker, arguments in _markers(node):
-        if marker not in MARKERS:
-            faults.append(f"unknown marker {marker!r}")
-        elif marker == "marks":
-            value = _number(arguments)
-            if value is None:
-                faults.append("marks() takes one number of 0 or more, written out")
-            marks += value or 0
-        elif marker == "depends":
-            depends |= {str(each.value) for each in arguments if isinstance(each, ast.Constant)}
-    return _Test(file, node.name, marks, depends, tuple(faults))
+    own = list(_markers(node.decorator_list))
+    faults += [f"unknown marker {marker!r}" for marker, _ in [*own, *around] if marker not in MARKERS]
+    if sum(marker == "marks" for marker, _ in own) > 1:
+        faults.append("has marks() twice: only one of them would count")
+    closest = next((arguments for marker, arguments in [*reversed(own), *around] if marker == "marks"), None)
+    marks = Decimal(0) if closest is None else _number(closest)
+    if marks is None:
+        faults.append("marks() takes one number of 0 or more, written out")
+    names = [argument for marker, arguments in [*own, *around] if marker == "depends" for argument in arguments]
+    depends = frozenset(str(name.value) for name in names if isinstance(name, ast.Constant))
+    return _Test(file, node.name, marks or Decimal(0), depends, tuple(faults))
 
 
-def _markers(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tuple[str, list[ast.expr]]]:
-    """A test's pytest markers with their arguments: @pytest.mark.NAME(...) or @mark.NAME(...)."""
-    for decorator in node.decorator_list:
+def _markers(decorators: Iterable[ast.expr]) -> Iterator[tuple[str, list[ast.expr]]]:
+    """pytest's markers with their arguments: pytest.mark.NAME(...) or mark.NAME(...)."""
+    for decorator in decorators:
         call = decorator.func if isinstance(decorator, ast.Call) else decorator
         if not isinstance(call, ast.Attribute):
             continue

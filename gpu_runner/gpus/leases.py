@@ -49,7 +49,7 @@ class Decision(StrEnum):
     """It cannot run here: our fault, the job goes back to the queue or to review."""
 
 
-def decide(need: str, *, devices: int, free: int | bool, may_wait: bool = True) -> Decision:
+def decide(need: str, *, devices: int, free: int, may_wait: bool = True) -> Decision:
     """Resolves a need on a machine.
 
     Args:
@@ -180,7 +180,7 @@ class _Wait:
             while True:
                 lease, waiting = self._try(ticket)
                 may_wait = time.monotonic() <= deadline
-                decision = decide(self._need, devices=waiting.working, free=lease is not None, may_wait=may_wait)
+                decision = decide(self._need, devices=waiting.working, free=int(lease is not None), may_wait=may_wait)
                 if decision in (Decision.DEVICE, Decision.CPU):
                     return lease
                 if decision is Decision.REPORT:

@@ -19,6 +19,7 @@ import contextlib
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -121,8 +122,8 @@ class Ledger:
     """The directory of leases; every process that leases devices must name the same."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder or _home()
-        (self.folder / "queue").mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder = private(folder or default_folder())
+        (self.folder / "queue").mkdir(exist_ok=True, mode=0o700)
 
     @contextmanager
     def mutex(self) -> Iterator[None]:
@@ -253,12 +254,20 @@ def _name(uuid: str) -> str:
     return uuid.replace("/", "_")
 
 
-def _home() -> Path:
-    """A directory of this user alone, the same whatever the environment says: a session's, a service's, cron's."""
-    run = Path("/run")
-    folder = run / "assessor-gpus" if os.geteuid() == 0 and run.is_dir() else Path("/tmp", f"assessor-gpus-{os.geteuid()}")  # noqa: S108
-    folder.mkdir(mode=0o700, exist_ok=True)
+def default_folder() -> Path:
+    """The same whatever the environment says: a session's, a service's and cron's are different ones."""
+    user, run = os.geteuid(), Path("/run")
+    return run / "assessor-gpus" if user == 0 and run.is_dir() else Path("/tmp", f"assessor-gpus-{user}")  # noqa: S108
+
+
+def private(folder: Path) -> Path:
+    """Makes a directory of this user alone.
+
+    Raises:
+        DeviceUnavailable: ours; it is somebody else's, or others may write it.
+    """
+    folder.mkdir(mode=0o700, exist_ok=True, parents=True)
     state = folder.lstat()
-    if folder.is_symlink() or not folder.is_dir() or state.st_uid != os.geteuid() or state.st_mode & 0o022:
+    if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.geteuid() or state.st_mode & 0o022:
         raise DeviceUnavailable(f"{folder} is not a directory of this user alone; remove it")
     return folder

@@ -291,8 +291,8 @@ def _arguments(launch: Launch, descriptors: list[int], *, staged: bool) -> list[
         arguments += ["--ro-bind", "/dev/null", memory]
     for node in launch.devices:
         arguments += ["--dev-bind", str(node), str(node)]
-    if launch.devices:  # the driver asks it which devices there are
-        arguments += ["--ro-bind", "/sys", "/sys"]
+    for shown in launch.read_only:
+        arguments += ["--ro-bind", str(shown), str(shown)]
     # before the environment, which may lie below one of them
     for folder in ("/tmp", "/dev/shm", HOME):  # noqa: S108 - inside the sandbox
         arguments += ["--perms", "1777", "--size", str(limits.disk_bytes), "--tmpfs", folder]

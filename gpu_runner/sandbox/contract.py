@@ -32,7 +32,7 @@ class Launch:
         agent_files: our own fixed files, name -> bytes; read-only inside.
         env: the whole environment inside.
         pass_fds: descriptors of ours that the program inherits under the same numbers; no other is open there.
-        devices: device nodes that the program may use.
+        devices: device nodes that the program may use; read_only: folders of the host that their driver reads.
         preloaded: whether the program is the launcher, which a backend that can may start with its imports done already.
     """
 
@@ -44,6 +44,7 @@ class Launch:
     env: Mapping[str, str] = field(default_factory=dict)
     pass_fds: tuple[int, ...] = ()
     devices: tuple[Path, ...] = ()
+    read_only: tuple[Path, ...] = ()
     preloaded: bool = False
 
     def __post_init__(self) -> None:

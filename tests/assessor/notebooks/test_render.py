@@ -6,9 +6,10 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from bleach._vendor import html5lib
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
 
-from assessor.notebooks.render import MAX_TEXT, to_fragment, to_html
+from assessor.notebooks.render import MAX_PICTURES, MAX_SPANS, MAX_TEXT, MAX_TOTAL, TAGS, to_fragment, to_html
 
 LOADING = {"src", "srcset", "href", "action", "formaction", "data", "poster", "background", "ping", "xlink:href"}
 HARMLESS = ("data:image/png", "data:image/jpeg", "http://", "https://", "#", "mailto:")
@@ -92,17 +93,22 @@ ATTACKS = [
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda text: text[:30])
-@pytest.mark.parametrize("place", ["html output", "markdown cell", "markdown output", "printed", "raised", "code"])
+@pytest.mark.parametrize("place", ["html output", "markdown cell", "markdown output", "LaTeX output", "plain output",
+                                   "printed", "raised", "code", "raw cell"])  # fmt: skip
 def test_nothing_of_a_student_runs_in_a_markers_browser(attack: str, place: str) -> None:
     cell: Any = new_code_cell("1")
     outputs = {
         "html output": lambda: new_output("display_data", {"text/html": attack}),
         "markdown output": lambda: new_output("display_data", {"text/markdown": attack}),
+        "LaTeX output": lambda: new_output("execute_result", {"text/latex": attack}),
+        "plain output": lambda: new_output("execute_result", {"text/plain": attack}),
         "printed": lambda: new_output("stream", name="stdout", text=attack),
         "raised": lambda: new_output("error", ename=attack, evalue=attack, traceback=[attack]),
     }
     if place == "markdown cell":
         cell = new_markdown_cell(attack)
+    elif place == "raw cell":
+        cell = new_raw_cell(attack)
     elif place == "code":
         cell = new_code_cell(attack)
     else:
@@ -111,6 +117,17 @@ def test_nothing_of_a_student_runs_in_a_markers_browser(attack: str, place: str)
     page = to_fragment(new_notebook(cells=[cell, after]))
     assert executable(page) == []
     assert "What comes after it stays." in page
+    if len(page) < 50_000:  # the parser that follows takes long over what is nested a hundred deep
+        assert as_a_browser_reads(page) == []
+
+
+def as_a_browser_reads(page: str) -> list[str]:
+    """The elements and attributes that HTML 5's own algorithm makes of a page, but for the harmless ones."""
+    tree = html5lib.parseFragment(page, treebuilder="etree", namespaceHTMLElements=False)
+    elements = [element for element in tree.iter() if isinstance(element.tag, str) and element is not tree]
+    odd = [element.tag for element in elements if element.tag not in TAGS]
+    names = {name for element in elements for name in element.keys()}  # noqa: SIM118 - an element is no dict
+    return odd + sorted(names - {"class", "style", "href", "src", "alt", "title", "width", "height", "align", "dir"})
 
 
 @pytest.mark.parametrize(
@@ -172,3 +189,100 @@ def test_a_flood_of_output_is_cut() -> None:
     page = to_fragment(new_notebook(cells=[new_code_cell("1", outputs=outputs)]))
     assert len(page) < 10 * MAX_TEXT
     assert "cut here" in page
+
+
+def printed(text: str) -> Any:
+    return new_code_cell("1", outputs=[new_output("stream", name="stdout", text=text)])
+
+
+BOMBS = {
+    "colours": [printed("\x1b[31mx" * 4000)] * 50,
+    "colours that are never reset": [printed("\x1b[1m\x1b[4m\x1b[38;5;9m" * 2000 + "x")],
+    "colours without end": [printed("\x1b[" + "1;" * 9000), printed("\x1b[" * 9000), printed("\x1b[999999999999m" * 1000)],
+    "a traceback of colours": [
+        new_code_cell("1", outputs=[new_output("error", ename="e", evalue="e", traceback=["\x1b[31mx" * 4000] * 100)])
+    ],
+    "code of nothing but operators": [new_code_cell("a+b;" * 5000) for _ in range(50)],
+    "quotation marks that nest": [new_code_cell("f'{" * 6000)],
+    "markup in text": [printed("&<>" * 6000)] * 100,
+    "entities in HTML": [new_code_cell("1", outputs=[new_output("display_data", {"text/html": "&a" * 90_000})] * 40)],
+    "attributes": [new_code_cell("1", outputs=[new_output("display_data", {"text/html": f"<a {'x=1 ' * 24_000}>"})] * 40)],
+    "elements": [new_code_cell("1", outputs=[new_output("display_data", {"text/html": "<i>x</i>" * 2400})] * 100)],
+    "brackets in markdown": [new_markdown_cell("[" * 20_000)] * 30,
+    "pictures in markdown": [new_markdown_cell("![" * 10_000)] * 30,
+    "quotations in quotations": [new_markdown_cell(">" * 20_000)],
+    "lists in lists": [new_markdown_cell("".join("  " * depth + "- a\n" for depth in range(140)))],
+    "emphasis": [new_markdown_cell("*a _b" * 4000)],
+    "empty outputs": [new_code_cell("1", outputs=[new_output("stream", text="")] * 10_000)] * 100,
+    "cells": [new_code_cell("")] * 5000,
+    "pictures": [new_code_cell("1", outputs=[new_output("display_data", {"image/png": "A" * 2**21})] * 40)],
+    "bells and backspaces": [printed("\a\b\x07\x00\x1b]0;title\x07\x1b[2J\x1b[?1049h\x1bc" * 500)],
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_no_bomb_makes_a_page_much_larger_than_its_limits(bomb: str) -> None:
+    """What it costs to build is bounded by the same limits: elements and characters that the parsers are given."""
+    page = to_fragment({"cells": BOMBS[bomb]})
+    assert len(page) < 3 * MAX_TOTAL + (MAX_PICTURES if bomb == "pictures" else 0)
+    assert page.count("<span") <= MAX_SPANS + 100
+    assert "\x1b" not in page and "\x00" not in page
+    assert executable(page) == []
+
+
+def test_no_output_pushes_an_answer_off_the_page() -> None:
+    after = [new_code_cell("def the_answer(): return 42"), printed("forty-two")]
+    page = to_fragment({"cells": [*BOMBS["colours"], *BOMBS["markup in text"], *after]})
+    assert "the_answer" in page and "forty-two" not in page
+    page = to_fragment({"cells": [*BOMBS["colours"][:8], *after]})
+    assert "the_answer" in page and "forty-two" in page
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "$\\require{html}\\href{javascript:alert(1)}{x}$",
+        "$$\\def\\x{\\href{javascript:alert(1)}{y}}\\x$$",
+        "\\begin{equation}\\unicode{x3c}script\\end{equation}",
+        "\\(\\style{position:fixed}{x}\\)",
+        "<script type='math/tex'>\\href{javascript:alert(1)}{x}</script>",
+        "$</div><script>alert(1)</script>$",
+    ],
+)
+def test_formulas_stay_text_and_no_page_loads_what_would_run_them(text: str) -> None:
+    for cell in (new_markdown_cell(text), new_code_cell("1", outputs=[new_output("display_data", {"text/latex": text})])):
+        page = to_html(new_notebook(cells=[cell]))
+        body = page.partition("<body>")[2]
+        assert executable(body.partition("</body>")[0]) == []
+        assert as_a_browser_reads(body.partition("</body>")[0]) == []
+        assert "mathjax" not in page.lower() and "<script" not in page.lower()
+
+
+def test_a_page_forbids_what_it_does_not_hold() -> None:
+    page = to_html(new_notebook(cells=[]), title="</title><script>alert(1)</script>")
+    assert "script>" not in page
+    assert page.index("Content-Security-Policy") < page.index("<style")
+
+
+@pytest.mark.parametrize("place", ["markdown", "raw", "code", "attachment"])
+def test_names_and_attachments_are_text(place: str) -> None:
+    evil = "x' onerror='alert(1)"
+    cells = {
+        "markdown": new_markdown_cell(f"![{evil}](attachment:{evil})"),
+        "raw": new_raw_cell(f"<img src='{evil}'>"),
+        "code": new_code_cell("1", metadata={"tags": [evil], "name": evil}),
+        "attachment": new_markdown_cell("![a](attachment:a.png)", attachments={"a.png": {"image/svg+xml": "<svg onload=x>"},
+                                                                              evil: {"image/png": "AAAA"}}),
+    }  # fmt: skip
+    page = to_fragment(new_notebook(cells=[cells[place]], metadata={"title": evil}))
+    assert executable(page) == [] and as_a_browser_reads(page) == []
+
+
+def test_an_attached_picture_is_shown() -> None:
+    cell = new_markdown_cell("![a](attachment:a.png)", attachments={"a.png": {"image/png": "iVBORw0KGgo="}})
+    assert 'src="data:image/png;base64,iVBORw0KGgo="' in to_fragment(new_notebook(cells=[cell]))
+
+
+def test_notebook_magics_are_no_errors() -> None:
+    page = to_fragment(new_notebook(cells=[new_code_cell("%matplotlib inline\n!ls\nx = torch.zeros(3)")]))
+    assert 'class="err"' not in page and 'class="n"' in page
