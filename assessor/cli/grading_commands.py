@@ -1,4 +1,4 @@
-"""The command that grades: autograde."""
+"""Commands that grade: autograde, replay."""
 
 from __future__ import annotations
 
@@ -45,6 +45,32 @@ def autograde(
         sys.exit(IN_REVIEW)
 
 
+@click.command()
+@click.argument("student")
+@click.argument("assignment")
+@json_option
+@click.pass_context
+def replay(ctx: click.Context, student: str, assignment: str, as_json: bool) -> None:
+    """Grade a recorded submission again and compare.
+
+    Changes nothing. Exit status 1 if a verdict or the outcome is different; what else differs (environment, device,
+    grader) is listed with it.
+    """
+    from assessor.workflow.replay import replay as run
+
+    done = run(*open_both(ctx), student, assignment)
+    if as_json:
+        print_json(done)
+    else:
+        said = "equal" if done.equal else "DIFFERENT"
+        click.echo(f"{student}, {assignment}, mark {done.mark}: {said}; {done.then} then, {done.now} now")
+        if done.differences:
+            rows = [["result" if one.matters else "circumstance", one.what, one.then, one.now] for one in done.differences]
+            print_table("what differs", ["", "what", "then", "now"], rows)
+    if not done.equal:
+        sys.exit(1)
+
+
 def show(report: AutogradeReport) -> None:
     """Prints what one run did."""
     if not report.rows:
@@ -58,4 +84,4 @@ def show(report: AutogradeReport) -> None:
     click.echo(f"{len(report.rows)} graded in {report.seconds:.0f} s, {len(report.in_review)} in review")
 
 
-COMMANDS = (autograde,)
+COMMANDS = (autograde, replay)

@@ -74,9 +74,10 @@ def test_an_old_driver_has_no_tools_node(root: Path) -> None:
     assert "nvidia-uvm-tools" not in names(root, devices_of(Gpu("GPU-1", "x", GIB, minor=1), root).nodes)
 
 
-def test_a_node_that_an_ordinary_user_may_not_open_is_said_before_a_student_pays_for_it(root: Path) -> None:
-    (root / "dev/nvidia1").chmod(0o660)
-    with pytest.raises(DeviceUnavailable, match=r"nvidia1: mode 0660.*NVreg_DeviceFileMode=0666"):
+@pytest.mark.parametrize("mode", [0o660, 0o664])
+def test_a_node_that_an_ordinary_user_may_not_open_is_said_before_a_student_pays_for_it(root: Path, mode: int) -> None:
+    (root / "dev/nvidia1").chmod(mode)
+    with pytest.raises(DeviceUnavailable, match=rf"nvidia1: mode {mode:04o}.*NVreg_DeviceFileMode=0666"):
         devices_of(Gpu("GPU-1", "x", GIB, minor=1), root)
     devices_of(Gpu("GPU-0", "x", GIB, minor=0), root)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import signal
@@ -169,6 +170,7 @@ def test_a_wait_can_be_called_off_and_leaves_no_ticket(one: Nvml, folder: Path) 
         ):  # fmt: skip
             pass
         assert queue.waiting(Ledger(folder)) == []
+    assert list((folder / "queue").iterdir()) == []
 
 
 def test_a_lease_is_given_back_when_its_run_raises(one: Nvml, folder: Path) -> None:
@@ -212,6 +214,15 @@ def test_memory_that_comes_back_late_is_waited_for(one: Nvml, folder: Path, tmp_
     with leased("required", nvml=one, folder=folder, timeout_seconds=60, progress=late) as lease:
         assert lease is not None
     assert [word for (line,) in told for word in ("3072", "2048", "1024") if word in line] == ["3072", "2048", "1024"]
+
+
+def test_who_looks_at_a_place_is_not_taken_for_its_holder(one: Nvml, folder: Path, tmp_path: Path) -> None:
+    """Or else, while somebody looks, the other half of a card would be lent before the first half's memory is back."""
+    with leased("required", share=2, nvml=one, folder=folder):
+        SimulatedLibrary(tmp_path / "nvml.json").change("GPU-0", leaked=3 * GIB)
+    with (folder / "GPU-0.2.0").open("rb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        assert "not back" in refused(one, folder, share=2)
 
 
 def test_removing_the_file_lends_a_card_all_the_same(one: Nvml, folder: Path, tmp_path: Path) -> None:
