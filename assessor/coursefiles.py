@@ -53,8 +53,12 @@ class MarkingPolicy(Strict):
 
 
 class Environment(Strict):
-    """What students' code runs with: `python` of None is the engine's own interpreter; `gpu_share` runs share a GPU."""
+    """What students' code runs in and with: `python` of None is the engine's own interpreter; `gpu_share` runs share a GPU.
 
+    'unconfined' is no sandbox at all: for debugging a lab. Whatever is graded so carries the label.
+    """
+
+    sandbox: Literal["bubblewrap", "podman", "docker", "gvisor", "unconfined"] = "bubblewrap"
     python: Path | None = None
     gpu_share: int = Field(default=1, ge=1, le=16)
 

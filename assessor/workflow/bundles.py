@@ -47,6 +47,7 @@ def make_bundle(
         grader=assignment.grader,
         limits=assignment.limits,
         seed=derive_seed(secret, student, assignment.name),
+        backend=course.environment.sandbox,
         python=course.environment.python,
         grader_sha256=grader_sha256(assignment),
         gpu=assignment.gpu,

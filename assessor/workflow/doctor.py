@@ -17,6 +17,7 @@ from gpu_runner.execution import GIB
 from gpu_runner.gpus import discover
 from gpu_runner.sandbox import check_backend
 
+DEFAULT_BACKEND = "bubblewrap"
 DISK_FREE_BYTES = 5 * GIB
 CLOCK_SLACK_SECONDS = 60.0
 
@@ -31,17 +32,25 @@ class Finding:
     remedy: str = ""
 
 
-def doctor(root: Path | None, backend: str = "bubblewrap") -> Iterator[Finding]:
+def doctor(root: Path | None) -> Iterator[Finding]:
     """Checks this machine, and the course at `root` where one is given; yields findings as they are made."""
     version = ".".join(map(str, sys.version_info[:3]))
     yield _finding("python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer")
-    for check in check_backend(backend):
+    for check in check_backend(_backend(root)):
         yield Finding(check.name, check.ok, check.detail, "" if check.ok else check.remedy)
     yield gpu()
     yield disk(root or Path.cwd())
     yield clock(root)
     if root is not None:
         yield from course_health(root)
+
+
+def _backend(root: Path | None) -> str:
+    """The sandbox that the course asks for; the default where it cannot be read, which is said below."""
+    try:
+        return load_course(root).environment.sandbox if root is not None else DEFAULT_BACKEND
+    except AssessorError:
+        return DEFAULT_BACKEND
 
 
 def _finding(subject: str, ok: bool, found: str, remedy: str) -> Finding:

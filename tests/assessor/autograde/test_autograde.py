@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import subprocess
@@ -140,3 +141,17 @@ def test_kill_9_at_ten_moments_loses_and_doubles_nothing(
     assert states(database) == {"recorded"}
     with database.reading() as session:
         assert len(session.scalars(select(GradingRecord)).all()) == 8
+
+
+def test_the_course_chooses_its_sandbox_and_the_evidence_says_which(
+    tiny_course: Course,
+    database: Database,
+    hand_in: Callable[..., None],
+    notebook: Callable[..., nbformat.NotebookNode],
+) -> None:
+    file = tiny_course.root / "course.toml"
+    file.write_text(file.read_text().replace("[components]", '[environment]\nsandbox = "unconfined"\n\n[components]'))
+    hand_in(ada=notebook())
+    autograde(load_course(tiny_course.root), database, workers=0)
+    manifest = json.loads((tiny_course.root / "autograded/ada/tiny/1/manifest.json").read_text())
+    assert (manifest["sandbox"]["backend"], manifest["sandbox"]["confined"]) == ("unconfined", False)
