@@ -149,4 +149,27 @@ def power(ctx: click.Context, names: tuple[str, ...], everything: bool, seeds: i
         sys.exit(1)
 
 
-COMMANDS = (init, adopt, validate, power, release, roster, status)
+@click.command()
+@click.argument("assignment")
+@click.option("--runs", type=int, help="Runs of right answers (default: as many as the promised error rate needs).")
+@click.pass_context
+def calibrate(ctx: click.Context, assignment: str, runs: int | None) -> None:
+    """Bound trained metrics by right answers over many seeds.
+
+    Runs the solution and the other right answers in turn and writes graders/ASSIGNMENT/calibration.json, which hidden
+    tests read by the fixture `calibrated`.
+    """
+    from assessor.cli.context import Bar
+    from assessor.workflow.calibrate import calibrate as run
+
+    with Bar("calibrating") as bar:
+        done = run(open_course(ctx), assignment, runs=runs, progress=bar.advance)
+    rows = [
+        [name, len(metric.values), f"{min(metric.values):.6g}", f"{max(metric.values):.6g}", f"{metric.bound:.6g}"]
+        for name, metric in done.metrics.items()
+    ]
+    print_table(f"calibrated {assignment}", ["metric", "runs", "lowest", "highest", "bound"], rows)
+    click.echo(done.file)
+
+
+COMMANDS = (init, adopt, validate, power, calibrate, release, roster, status)

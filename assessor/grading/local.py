@@ -36,12 +36,14 @@ def grade_source(
     *,
     seed: int = 0,
     public_only: bool = False,
+    collect: dict[str, tuple[list[float], bool]] | None = None,
 ) -> tuple[TestResult, ...]:
     """Runs a source notebook with some of its code replaced, then the hidden tests.
 
     Args:
         replacements: grade id of a cell, or name of a function, class or variable defined at the top of a cell -> the
             code in its place. Magics and shell lines are left out; cells that raise are passed over.
+        collect: takes the values of calibrated metrics, which are then not judged.
 
     Raises:
         GraderFault: ours; a replacement names nothing, or the tests themselves broke.
@@ -51,7 +53,9 @@ def grade_source(
     namespace = run_cells(notebook, replacements or {}, source_notebook.parent)
     with in_process(namespace) as channel:
         code = {"": _answers(notebook, replacements or {})}
-        return run_tests(grader_dir, lambda name: channel, seed=seed, public_only=public_only, code=code)
+        return run_tests(
+            grader_dir, lambda name: channel, seed=seed, public_only=public_only, code=code, collect=collect
+        )
 
 
 def _answers(notebook: NotebookNode, replacements: Mapping[str, str]) -> list[str]:

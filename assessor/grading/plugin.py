@@ -1,7 +1,7 @@
 """Runs an assignment's hidden tests: pytest, in this process, with this plugin and nothing of the surroundings.
 
 A test gets `student` (the proxy; its generators seeded anew), `reference` (graders/NAME/reference.py), `rng`
-(a torch.Generator), `seed` and `device`. Its first docstring line is its title. Markers:
+(a torch.Generator), `seed`, `device` and `calibrated`. Its first docstring line is its title. Markers:
 
     marks(n)               what it is worth, shared equally between the cases of a parametrised test; default 0
     public                 may be shown to, and run by, students
@@ -37,6 +37,7 @@ import pytest
 import torch
 
 from assessor.errors import GraderFault
+from assessor.grading.calibration import Calibration, Run, TrainedTooLow
 from assessor.grading.forbids import find_uses
 from assessor.grading.proxy import Student
 from assessor.grading.records import Records
@@ -82,12 +83,14 @@ def run_tests(
     device: str = "cpu",
     public_only: bool = False,
     code: Mapping[str, Sequence[str]] | None = None,
+    collect: dict[str, tuple[list[float], bool]] | None = None,
 ) -> tuple[TestResult, ...]:
     """Runs graders/NAME/test_*.py against a student's kernel.
 
     Args:
         connect: gives the channel; may raise `StudentFault` when the student's process cannot be had again.
         code: the student's own code cells of each notebook ('' for the first), for `forbids`.
+        collect: takes the values of calibrated metrics, which are then not judged.
         seed: of this run; each test's inputs and the student's generators are seeded from it.
 
     Raises:
@@ -99,7 +102,7 @@ def run_tests(
     if not files:
         raise GraderFault(f"{grader}: found no test_*.py; a grader needs at least one")
     with _isolated(grader), _reference(grader) as reference:
-        plugin = _Plugin(connect, reference, seed, device, public_only, code or {})
+        plugin = _Plugin(connect, reference, seed, device, public_only, code or {}, Calibration(grader, collect))
         arguments = ["-c", os.devnull, "--rootdir", str(grader), *_OPTIONS, *map(str, files)]
         status = pytest.main(arguments, plugins=[plugin])
     if plugin.interrupted:
@@ -161,9 +164,11 @@ class _Plugin:
         device_name: str,
         public_only: bool,
         code: Mapping[str, Sequence[str]],
+        calibration: Calibration,
     ) -> None:
         self._connect, self._reference_module, self._seed = connect, reference, seed
         self._device_name, self._public_only, self._code = device_name, public_only, code
+        self._calibration = calibration
         self._students: dict[str, Student] = {}
         self.records = Records()
         self.broken = ""
@@ -191,6 +196,19 @@ class _Plugin:
         if self._reference_module is None:
             raise GraderFault("this grader has no reference.py")
         return self._reference_module
+
+    @pytest.fixture
+    def calibrated(self, request: pytest.FixtureRequest) -> Callable[..., None]:
+        """`calibrated(name, run, higher=True)` asserts that `run(seed)` reaches what right answers reach."""
+        name = request.node.name
+
+        def seeds(attempt: int) -> int:
+            return sub_seed(self._seed, name, "training", str(attempt)) % 2**31
+
+        def check(metric: str, run: Run, *, higher: bool = True) -> None:
+            self._calibration.check(metric, run, seeds, higher=higher)
+
+        return check
 
     @pytest.fixture
     def student(self, request: pytest.FixtureRequest) -> Student:
@@ -271,6 +289,7 @@ class _Plugin:
             item.session.shouldstop = "a fault of ours"
         record = self.records.of(item)
         if exc is not None:
+            record.trained = record.trained or isinstance(exc, TrainedTooLow)
             judgement = judge(exc, item.path, self._students.get(item.nodeid))
             record.fail(OURS if call.when == "teardown" else judgement, self._detail(item, report, exc))
         elif call.when == "teardown":

@@ -31,6 +31,7 @@ class Record:
     hint: str = ""
     public: bool = False
     reviewed: bool = False
+    trained: bool = False
     depends: tuple[str, ...] = ()
     planned: int = 0
     finished: int = 0
@@ -98,13 +99,17 @@ class Records:
     def _result(self, record: Record, failed: set[str], titles: dict[str, str]) -> TestResult:
         passed = record.verdict is Verdict.PASSED
         message = record.judgement.message if record.judgement else ""
+        verdict = record.verdict
+        if record.trained and verdict is Verdict.FAILED and not failed & set(record.depends):
+            verdict = Verdict.REVIEW  # a trained metric alone fails nobody
+            message += "; a person will look at this answer"
         for name in record.depends if not passed else ():
             if name in failed:
                 message += f"\nThis builds on “{titles[name]}”, which did not pass either: mend that first."
         return TestResult(
             name=record.name,
             title=record.title,
-            verdict=record.verdict,
+            verdict=verdict,
             points=record.out_of if passed else Decimal(0),
             out_of=record.out_of,
             message=message.strip(),
