@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from assessor.cli.context import Bar, json_option, names_argument, open_both, print_json, print_table
+from assessor.cli.context import Bar, json_option, names_argument, open_both, print_json, print_table, whoami
 
 if TYPE_CHECKING:
+    from assessor.course import Course
+    from assessor.database import Database
     from assessor.workflow.autograde import AutogradeReport
 
 IN_REVIEW = 3
@@ -18,11 +21,19 @@ IN_REVIEW = 3
 @click.command()
 @names_argument
 @click.option("--workers", type=click.IntRange(0, 1024), help="Worker processes (default: one a core).")
+@click.option("--again", metavar="REASON", help="Grade ASSIGNMENTs again by their corrected tests: shows first, then asks.")
+@click.option("--yes", is_flag=True, help="With --again: record without asking.")
 @click.option("--cluster", metavar="ADDRESS", help="Grade on a Dask cluster, such as tls://scheduler:8786.")
 @json_option
 @click.pass_context
 def autograde(
-    ctx: click.Context, names: tuple[str, ...], workers: int | None, cluster: str | None, as_json: bool
+    ctx: click.Context,
+    names: tuple[str, ...],
+    workers: int | None,
+    cluster: str | None,
+    again: str | None,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Grade what was collected, in sandboxes, in parallel.
 
@@ -32,6 +43,9 @@ def autograde(
     from assessor.workflow.autograde import autograde as run
 
     course, database = open_both(ctx)
+    if again is not None:
+        grade_again(course, database, names, workers, reason=again, yes=yes)
+        return
     with Bar("grading", quiet=as_json) as bar:
         report = run(
             course, database, names, workers=workers, cluster=cluster,
@@ -43,6 +57,32 @@ def autograde(
         show(report)
     if report.in_review:
         sys.exit(IN_REVIEW)
+
+
+def grade_again(
+    course: Course, database: Database, names: tuple[str, ...], workers: int | None, *, reason: str, yes: bool
+) -> None:
+    """Shows every mark that would change, and records it only when told to."""
+    from assessor.workflow.regrade import regrade
+
+    if not names:
+        raise click.UsageError("--again: name the assignments")
+    with Bar("grading again") as bar:
+        runs = regrade(course, database, names, workers=workers, progress=bar.advance)
+    changes = [change for run in runs for change in run.changes]
+    rows = []
+    for one in changes:
+        if one.differs:
+            now = "review" if one.now is None else one.now
+            rows.append([one.student, one.assignment, one.attempt, one.then, now, "; ".join(one.tests) or one.why])
+    if not changes:
+        click.echo("nothing to grade again: every mark is by the present version of its tests")
+        return
+    print_table("marks that would change", ["student", "assignment", "attempt", "then", "now", "why"], rows)
+    click.echo(f"{len(changes)} graded again, {len(rows)} would change; nothing is written yet")
+    if yes or click.confirm("record these?"):
+        written = sum(run.record(reason, author=whoami(), now=datetime.now(UTC)) for run in runs)
+        click.echo(f"{written} marks recorded; the earlier ones stay on record")
 
 
 @click.command()

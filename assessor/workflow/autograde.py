@@ -245,7 +245,7 @@ class _Run:
         grading, assignment = answer.grading, ticket.assignment
         notebook = assignment.notebooks[0]
         keep_evidence(self._course.root, ticket.student, assignment.name, ticket.attempt, notebook, grading)
-        wrong = "" if grading.needs_review else _wrong_total(grading, assignment.hidden_marks)
+        wrong = "" if grading.needs_review else wrong_total(grading, assignment.hidden_marks)
         if wrong:
             self._to_review(ticket, wrong)
             return
@@ -276,7 +276,7 @@ class _Run:
             self._progress(row, len(self.rows), self._total)
 
 
-def _wrong_total(grading: Grading, marks: Decimal) -> str:
+def wrong_total(grading: Grading, marks: Decimal) -> str:
     """Why the hidden tests' total can be no mark: a fault of the tests, not the student's."""
     if grading.out_of != marks:
         return f"hidden tests are out of {grading.out_of}, assignment.toml says {marks}"
