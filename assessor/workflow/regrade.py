@@ -1,6 +1,7 @@
 """Grading again after a test was corrected: every mark that would change is shown before anything is written.
 
-Nothing is recorded while it runs. A mark that a person gave stands. What is then recorded is what was shown: the gradings are kept, not made a third time.
+Nothing is recorded while it runs, and a mark that a person gave stands. What is then recorded is what was shown: the
+gradings are kept, not made a third time.
 """
 
 from __future__ import annotations
