@@ -231,6 +231,7 @@ def open_kernel(
 
     Raises:
         SandboxUnavailable, SandboxFailed: ours; no mark may follow.
+        DeviceUnavailable: ours; the GPU cannot be shown, or (`DeviceLost`, when the block ends) was lost on the way.
     """
     given = {**_public_files(public), **(files or {})}
     loop = asyncio.new_event_loop()
@@ -255,6 +256,8 @@ def open_kernel(
             loop.run_until_complete(provisioner.cleanup())
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
+        if kernel is not None:  # lost while the channel answered: what came of it is no claim of the student's
+            provisioner.watchdog.check_device()
 
 
 async def _launch(provisioner: SandboxProvisioner) -> None:

@@ -30,7 +30,7 @@ from traitlets import Bool, Dict, Instance, Integer, Unicode
 
 from gpu_runner.client import KEPT_BYTES, MAX_MESSAGES, max_message_bytes
 from gpu_runner.environment import PythonEnvironment, python_environment
-from gpu_runner.errors import SandboxFailed
+from gpu_runner.errors import DeviceUnavailable, SandboxFailed
 from gpu_runner.execution import Limits, Outcome, Usage
 from gpu_runner.gpus import Devices, GpuWatch, Lease
 from gpu_runner.sandbox import get_sandbox
@@ -137,7 +137,7 @@ class SandboxProvisioner(KernelProvisionerBase):  # type: ignore[misc]
 
     def _launch(self, channel: int) -> Launch:
         environment = self.environment
-        devices = self.lease.devices if self.lease else Devices()
+        devices = self._devices()
         descriptors = {PORTS[name]: listener.fileno() for name, listener in self._listeners.items()}
         return Launch(
             argv=(str(environment.executable), "-s", "{agent}/launcher.py"),
@@ -151,6 +151,14 @@ class SandboxProvisioner(KernelProvisionerBase):  # type: ignore[misc]
             pass_fds=(*descriptors.values(), channel),
             preloaded=self.warm,
         )
+
+    def _devices(self) -> Devices:
+        lease: Lease | None = self.lease
+        if lease is None:
+            return Devices()
+        if not get_sandbox(self.backend).shows_gpus:
+            raise DeviceUnavailable(f"sandbox {self.backend!r} shows no GPU; use bubblewrap, or gpu = 'none'")
+        return lease.devices
 
     def _close_listeners(self) -> None:
         for listener in self._listeners.values():
@@ -330,6 +338,8 @@ class Watchdog:
             self.end(Outcome.MEMORY_EXCEEDED)
         elif self._gpu is not None and (passed := self._gpu.look(self._process.pids())):
             self.end(passed)
+        elif self._gpu is not None and self._gpu.lost:
+            self._process.kill()
         elif cpu - cpu_before > self._limits.cpu_seconds:
             self.end(Outcome.CPU_EXCEEDED)
         elif now - began > self._limits.wall_seconds:

@@ -79,6 +79,7 @@ class _Run:
         self._kernel: Kernel | None = None
         self._channel: Channel | None = None
         self._reopened = 0
+        self._was_over = False
         self._last_reason = ""
         self.notes: list[str] = []
         self.execution = self._open()
@@ -106,8 +107,10 @@ class _Run:
         """Empties the cells that ended the kernel, for the next one."""
         notebook = deepcopy(self._notebook)
         fatal = [cell for cell in execution.cells if cell.status in _FATAL]
-        if fatal and self._is_run_over(execution):  # the rest of it has no time left either
-            fatal = [cell for cell in execution.cells if cell.index >= fatal[0].index]
+        if fatal and self._is_run_over(execution):
+            if self._was_over:  # not by one cell's doing: whatever is left has no time either
+                fatal = [cell for cell in execution.cells if cell.index >= fatal[0].index]
+            self._was_over = True
         for cell in fatal:
             notebook.cells[cell.index].source = ""
         if not fatal:  # it ended between cells: running the same again would end the same

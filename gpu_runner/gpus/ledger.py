@@ -185,7 +185,7 @@ _NOBODY = _UNREADABLE = Record(0, "", "", 0, None)
 
 
 def lock(path: Path) -> int | None:
-    """Makes and locks a file; None when somebody else holds it."""
+    """Makes and locks a file; None when somebody else holds it, or looks at it just now."""
     _close_in_forked_children()
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -214,7 +214,8 @@ def is_held(path: Path) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # shared, so that two who look do not take each other for the holder
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:

@@ -7,9 +7,9 @@ holds may try; a ticket that nobody holds is a dead waiter's, and whoever is beh
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
-from gpu_runner.errors import DeviceUnavailable
 from gpu_runner.gpus.ledger import Ledger, is_held, lock, unlock
 
 
@@ -49,9 +49,8 @@ def draw(ledger: Ledger, label: str) -> Ticket:
         number = (int(text) if text.isdecimal() else _last(ledger.folder / "queue")) + 1
         counter.write_text(str(number))
         path = ledger.folder / "queue" / f"{number:020d}"
-        descriptor = lock(path)
-        if descriptor is None:
-            raise DeviceUnavailable(f"{path} is held, and it was not there yet; remove {counter}")
+        while (descriptor := lock(path)) is None:
+            time.sleep(0.001)  # somebody lists who waits
         os.write(descriptor, (label or f"process {os.getpid()}").encode())
         return Ticket(path, descriptor)
 

@@ -73,6 +73,7 @@ class Bubblewrap(Sandbox):
     """Sandboxes by bubblewrap, unprivileged user namespaces and seccomp."""
 
     name: ClassVar[str] = "bubblewrap"
+    shows_gpus: ClassVar[bool] = True
     _worked: ClassVar[bool] = False
 
     def unavailable(self) -> tuple[str, str] | None:
@@ -312,7 +313,7 @@ def _arguments(launch: Launch, descriptors: list[int], *, staged: bool) -> list[
     for key, value in launch.env.items():
         arguments += ["--setenv", key, value]
     arguments += ["--setenv", "HOME", HOME, "--chdir", HOME]
-    for program in seccomp.programs():
+    for program in seccomp.programs(*seccomp.for_devices(launch.devices)):
         arguments += ["--add-seccomp-fd", data(program)]
     return [*arguments, "--remount-ro", "/dev", "--remount-ro", "/"]
 

@@ -113,6 +113,8 @@ class Sandbox(ABC):
     name: ClassVar[str]
     own_users: ClassVar[bool] = True
     """Whether a limit on a user's processes counts only those of one sandbox."""
+    shows_gpus: ClassVar[bool] = False
+    """Whether it obeys `Launch.devices`."""
 
     @abstractmethod
     def unavailable(self) -> tuple[str, str] | None:

@@ -18,6 +18,7 @@ import errno
 import os
 import tempfile
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 ALLOWED = """
@@ -64,10 +65,22 @@ AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
 LOW_32 = 0xFFFF_FFFF
 
 
-@lru_cache(maxsize=1)
-def programs() -> tuple[bytes, bytes]:
-    """The two filters as BPF programs for this machine's architecture."""
-    return _exported(_allow_list()), _exported(_refused_requests())
+@lru_cache(maxsize=2)
+def programs(*also: str) -> tuple[bytes, bytes]:
+    """The two filters as BPF programs for this machine's architecture.
+
+    Args:
+        also: calls that are allowed beside those of every sandbox.
+    """
+    return _exported(_allow_list(also)), _exported(_refused_requests())
+
+
+def for_devices(devices: tuple[Path, ...]) -> tuple[str, ...]:
+    """What CUDA needs besides: refused memfd_create, it ends with error 304 (operating system) while it starts.
+
+    The memory of such files counts in a cgroup; where there is none, only as far as it is mapped.
+    """
+    return ("memfd_create",) if devices else ()
 
 
 def _error(number: int) -> int:
@@ -76,7 +89,7 @@ def _error(number: int) -> int:
     return int(seccomp.ERRNO(number))
 
 
-def _allow_list() -> Any:
+def _allow_list(also: tuple[str, ...]) -> Any:
     import pyseccomp as seccomp
 
     error = _error
@@ -84,9 +97,9 @@ def _allow_list() -> Any:
     rules.set_attr(seccomp.Attr.ACT_BADARCH, seccomp.KILL_PROCESS)
     known = {name for name in (*ALLOWED, *REFUSED) if _known(seccomp, name)}
     for name in REFUSED:
-        if name in known:
+        if name in known and name not in also:
             rules.add_rule(error(errno.EPERM), name)
-    for name in ALLOWED:
+    for name in (*ALLOWED, *also):
         if name in known and name != "clone":
             rules.add_rule(seccomp.ALLOW, name)
     rules.add_rule(seccomp.ALLOW, "clone", seccomp.Arg(0, seccomp.MASKED_EQ, CLONE_NEW, 0))

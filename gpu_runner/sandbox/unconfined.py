@@ -33,6 +33,7 @@ class Unconfined(Sandbox):
     """Confines nothing."""
 
     name: ClassVar[str] = "unconfined"
+    shows_gpus: ClassVar[bool] = True
     own_users: ClassVar[bool] = False
 
     def unavailable(self) -> tuple[str, str] | None:

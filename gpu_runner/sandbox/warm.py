@@ -272,7 +272,9 @@ def start(launch: Launch, hold: Callable[[Launch], Holder], home: str, user: int
             "user": user,
             "descriptors": list(launch.pass_fds),
             "environment": {**launch.env, "HOME": home, "PWD": home},
-            "seccomp": [base64.b64encode(program).decode() for program in seccomp.programs()],
+            "seccomp": [
+                base64.b64encode(program).decode() for program in seccomp.programs(*seccomp.for_devices(launch.devices))
+            ],
         }
         server.fork(request, [theirs.fileno(), log.writer, *launch.pass_fds])
         theirs.close()

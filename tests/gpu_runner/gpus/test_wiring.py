@@ -72,7 +72,9 @@ def test_a_device_that_is_lost_on_the_way_is_our_fault(
         assert lease is not None
         watchdog = Watchdog(process, Limits(), lambda: None, lease)
         library.change(lease.gpu.uuid, lost=True)
-        time.sleep(0.4)
+        deadline = time.monotonic() + 20
+        while not process.killed and time.monotonic() < deadline:
+            time.sleep(0.01)
         watchdog.stop()
         library.change(lease.gpu.uuid, lost=False)
     with pytest.raises(DeviceLost):
