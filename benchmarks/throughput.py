@@ -1,6 +1,7 @@
 """Twenty notebooks of a short training each, two at once: ours in the sandbox, a stock nbclient, and the floor.
 
-The floor is the same code in children that are forked from a process which has imported torch: no sandbox, no Jupyter.
+The floor is the same code in children that are forked from a process which has imported torch, its memory frozen for that:
+no sandbox, no Jupyter.
 Ours runs in two worker processes as `autograde` does, whose fork-servers are up before the clock starts, as the floor's
 parent is; a stock kernel has nothing to warm.
 The last line is JSON: {"floor_s", "ours_s", "stock_s", "ours_over_floor", "stock_over_ours"}.
@@ -8,6 +9,7 @@ The last line is JSON: {"floor_s", "ours_s", "stock_s", "ours_over_floor", "stoc
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -74,6 +76,9 @@ def fork_parent(epochs: int, count: int, pipe: Any) -> None:
     import torch
 
     torch.set_num_threads(1)
+    plain(20)  # what torch imports late
+    gc.collect()
+    gc.freeze()
     pipe.send("ready")
     pipe.recv()
     start = time.perf_counter()
