@@ -28,14 +28,14 @@ from gpu_runner.provisioner import determinism
 from gpu_runner.sandbox.warm import fork_server
 
 AT_ONCE = 2
-LIMITS = Limits(memory_bytes=512 * MIB, output_bytes=MIB)
+LIMITS = Limits(memory_bytes=512 * MIB, output_bytes=MIB, cell_cpu_seconds=1)
 LITTER = """
 import os, subprocess, threading, time
 open('left.txt', 'w').write('x' * 100_000); open('/tmp/left', 'w').write('x'); open('/dev/shm/left', 'w').write('x')
 subprocess.Popen(['sleep', '600'], start_new_session=True)
 threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
 """
-FLOOD = "while True: print('x' * 10_000)"
+FLOOD = "for _ in range(300): print('x' * 10_000)"
 
 
 def one(number: int) -> None:
