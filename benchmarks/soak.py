@@ -1,8 +1,8 @@
 """Many kernels opened and closed: does anything stay behind?
 
 Every kernel runs a cell that leaves a process, a thread and files; each tenth is killed in its middle, each twentieth
-starts a flood of output. Counted before and after, on the whole host: processes of sandboxes, mounts, cgroups, files in
-/tmp, and this process's and the fork-server's descriptors and threads.
+starts a flood of output. Counted before and after: processes of these sandboxes on the whole host, mounts, cgroups,
+files in /tmp, and this process's and the fork-server's descriptors and threads.
 The last line is JSON: {"kernels", "leaks", "rss_growth_mb", "seconds"}.
 
     python benchmarks/soak.py [KERNELS]
@@ -28,13 +28,15 @@ from gpu_runner.provisioner import determinism
 from gpu_runner.sandbox.warm import fork_server
 
 AT_ONCE = 2
+SLEEP = "613"
+"""Seconds: a number that no other process of this host is likely to sleep."""
 LIMITS = Limits(memory_bytes=512 * MIB, output_bytes=MIB, cell_cpu_seconds=1)
 LITTER = """
 import os, subprocess, threading, time
 open('left.txt', 'w').write('x' * 100_000); open('/tmp/left', 'w').write('x'); open('/dev/shm/left', 'w').write('x')
-subprocess.Popen(['sleep', '600'], start_new_session=True)
+subprocess.Popen(['sleep', 'SLEEP'], start_new_session=True)
 threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
-"""
+""".replace("SLEEP", SLEEP)
 FLOOD = "for _ in range(300): print('x' * 10_000)"
 
 
@@ -59,10 +61,10 @@ def counted() -> dict[str, int]:
     me, parent = psutil.Process(), server()
     return {
         "processes": len(me.children(recursive=True)),
-        "sleepers": sum("sleep" in (p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])),
+        "sleepers": sum(p.info["cmdline"] == ["sleep", SLEEP] for p in psutil.process_iter(["cmdline"])),
         "mounts": len(Path("/proc/self/mounts").read_text().splitlines()),
         "cgroups": sum(1 for _ in Path("/sys/fs/cgroup").rglob(f"assessor-{os.getpid()}-*")),
-        "files": sum(1 for _ in Path("/tmp").glob("assessor-*")),
+        "files": sum(1 for _ in Path("/tmp").glob(f"assessor-{os.getpid()}-*")),
         "descriptors": me.num_fds(),
         "threads": me.num_threads(),
         "server descriptors": parent.num_fds(),

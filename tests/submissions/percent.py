@@ -3,7 +3,7 @@
     # Threat: Breaking. One line.
     # Outcome: completed                     Outcomes of the run that are right, with | between them
     # Marks: 6                               its true score; 4-6 where more than one may come of it
-    # Says: had been edited                  optional: what re-basing, the notes or the messages must tell
+    # Says: had been edited                  optional: what re-basing, the notes or the messages must tell; | for or
     # Rest: empty                            optional: answers that the file does not name are left out, not honest
     # Limits: cell_wall_seconds=1            optional
 
@@ -40,7 +40,7 @@ class Hostile:
     threat: str
     outcomes: tuple[str, ...]
     marks: tuple[int, int]
-    says: str
+    says: tuple[str, ...]
     rest: str
     limits: dict[str, float]
     cells: tuple[tuple[str, str], ...]
@@ -67,7 +67,7 @@ def read_hostile(path: Path, places: dict[str, str]) -> Hostile:
         threat=head["Threat"],
         outcomes=tuple(part.strip() for part in head["Outcome"].split("|")),
         marks=(int(least), int(most or least)),
-        says=head.get("Says", ""),
+        says=tuple(one.strip() for one in head.get("Says", "").split("|")),
         rest=head.get("Rest", "honest"),
         limits={name: float(value) for name, value in pairs},
         cells=tuple(cell for cell in cells if not cell[0].startswith("[file]")),

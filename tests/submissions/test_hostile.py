@@ -49,7 +49,7 @@ def complaints(seen: Seen, course: Course) -> list[str]:
             hostile.marks[0] <= grading.points <= hostile.marks[1] and grading.out_of == FULL_MARKS
         ),
         f"a test of ours goes to review: {story}": grading.needs_review,
-        f"nobody says {hostile.says!r}: {grading.changes}; {story}": hostile.says not in everything,
+        f"nobody says any of {hostile.says}: {grading.changes}; {story}": not any(one in everything for one in hostile.says),
         f"it says {reached}": bool(reached),
         "a secret is in what is kept": course.baits.word in everything,
         f"{len(everything)} characters are kept": len(everything) > MAX_KEPT,

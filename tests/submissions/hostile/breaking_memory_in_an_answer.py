@@ -2,7 +2,7 @@
 # Threat: Breaking. Memory without end, only when an answer is asked for.
 # Outcome: completed
 # Marks: 7
-# Says: memory exceeded
+# Says: memory exceeded | no answer within
 
 # %% double
 def double(x):
