@@ -72,11 +72,17 @@ class ManualItem(Strict):
 
 
 class Attachment(Strict):
-    """A file that may or must be handed in beside the notebook; `pattern` is a shell pattern on its name."""
+    """A file that may or must be handed in beside the notebook.
+
+    Attributes:
+        pattern: a shell pattern on its name.
+        max_pages: it is a PDF of at most so many A4 pages.
+    """
 
     pattern: Annotated[str, Field(pattern=r"^[^/\\\x00-\x1f]+$")]
     required: bool = False
     max_bytes: Size = ByteSize(30 * 2**20)
+    max_pages: Annotated[int, Field(ge=1, le=500), Number] | None = None
 
 
 class BreakEntry(Strict):

@@ -24,7 +24,7 @@ from assessor.files import new_folder, write_all
 from assessor.workflow.archives import Found, read_folder, read_zip
 from assessor.workflow.keys import course_public_key
 from assessor.workflow.receipts import Receipt, verify
-from assessor.workflow.submit import RECEIPT, STUDENT_ID, accept
+from assessor.workflow.submit import RECEIPT, STUDENT_ID, accept, too_long
 
 FIELDS = {
     "student": r"(?P<student>[A-Za-z0-9_][A-Za-z0-9._-]{0,63}?)",
@@ -171,6 +171,7 @@ def _store(
                 return CollectRow(found.student, old.attempt, "already", late)
         attempt = 1 + max((old.attempt for old in earlier), default=0)
         place = Path("submitted", found.student, assignment.name, str(attempt))
+        notes = _notes(assignment, files)
         record = {"submitted_at": found.submitted_at.isoformat(), "sha256": digest, "origin": found.origin}
         shutil.rmtree(course.root / place, ignore_errors=True)
         with new_folder(course.root / place) as folder:
@@ -179,12 +180,19 @@ def _store(
         session.add(
             Submission(
                 student_id=found.student, assignment=assignment.name, attempt=attempt, path=str(place),
-                submitted_at=found.submitted_at, collected_at=now, sha256=digest, origin=found.origin, note="",
+                submitted_at=found.submitted_at, collected_at=now, sha256=digest, origin=found.origin, note="; ".join(notes),
             )
         )  # fmt: skip
-    behind = any(old.submitted_at > found.submitted_at for old in earlier)
-    note = "came in after an attempt that was handed in later; it counts as the newest" if behind else ""
-    return CollectRow(found.student, attempt, "new", late, note)
+    if any(old.submitted_at > found.submitted_at for old in earlier):
+        notes.append("came in after an attempt that was handed in later; it counts as the newest")
+    return CollectRow(found.student, attempt, "new", late, "; ".join(notes))
+
+
+def _notes(assignment: Assignment, files: Mapping[str, bytes]) -> list[str]:
+    """What the marker should know of the files: the work is taken and marked all the same."""
+    rules = {name: assignment.attachment_for(name) for name in files if name not in assignment.notebooks}
+    faults = {name: too_long(rule, files[name]) for name, rule in rules.items() if rule is not None}
+    return [f"{name}: {fault}" for name, fault in faults.items() if fault]
 
 
 def _digest(files: Mapping[str, bytes]) -> str:

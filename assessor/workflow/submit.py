@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from assessor.course import Assignment, Course
+from assessor.course import Assignment, Attachment, Course
 from assessor.errors import SubmissionRefused
 from assessor.files import new_folder, write_all
+from assessor.pdf import read_pdf
 from assessor.workflow.keys import private_folder, signing_key
 from assessor.workflow.receipts import Receipt, ReceiptFile, sign, write_receipt
 
@@ -69,7 +70,7 @@ def accept(assignment: Assignment, files: Sequence[tuple[str, bytes]], *, lenien
     """Checks a hand-in's files against what the assignment asks for, and gives them their proper names.
 
     Args:
-        lenient: take a notebook that is damaged, as a collection must; a student is told at once instead.
+        lenient: take a damaged notebook or too long a PDF, as a collection must; a student is told at once instead.
 
     Raises:
         SubmissionRefused: the student's; a file is missing, unexpected, too large or no notebook.
@@ -91,6 +92,8 @@ def accept(assignment: Assignment, files: Sequence[tuple[str, bytes]], *, lenien
             raise SubmissionRefused(given, f"not asked for; expected {', '.join([*wanted, *patterns])}")
         elif len(data) > rule.max_bytes:
             raise SubmissionRefused(given, f"{_mib(len(data))}, at most {_mib(int(rule.max_bytes))}")
+        elif not lenient and (fault := too_long(rule, data)):
+            raise SubmissionRefused(given, fault)
         taken[name] = data
     for name in wanted:
         if name not in taken:
@@ -101,6 +104,11 @@ def accept(assignment: Assignment, files: Sequence[tuple[str, bytes]], *, lenien
     if sum(map(len, taken.values())) > MAX_BYTES:
         raise SubmissionRefused(assignment.name, f"more than {_mib(MAX_BYTES)} in all")
     return taken
+
+
+def too_long(rule: Attachment, data: bytes) -> str:
+    """Why a file is not the PDF that is asked for; '' when it is, or when none is."""
+    return read_pdf(data).exceeds(rule.max_pages) if rule.max_pages else ""
 
 
 def read_plain(path: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
+from pypdf import PdfWriter
 
 from assessor.course import Course, load_course
 from assessor.database import Database, open_database
@@ -49,6 +51,7 @@ marks = 3
 [[attachment]]
 pattern = "*.pdf"
 max_bytes = "1 MiB"
+max_pages = 1
 """
 TESTS = '''
 import pytest
@@ -59,6 +62,15 @@ def test_square(student):
     """`square` should square."""
     assert student.square(3) == 9
 '''
+
+
+def pdf(pages: int) -> bytes:
+    """A PDF of so many A4 pages."""
+    writer, file = PdfWriter(), io.BytesIO()
+    for _ in range(pages):
+        writer.add_blank_page(595, 842)
+    writer.write(file)
+    return file.getvalue()
 
 
 def answer_cell() -> nbformat.NotebookNode:

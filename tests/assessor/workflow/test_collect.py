@@ -25,7 +25,7 @@ from assessor.workflow import collect as collecting
 from assessor.workflow.archives import read_zip
 from assessor.workflow.collect import CollectReport, Exchange, Inbox, Named, collect, compile_pattern, find_source
 from assessor.workflow.submit import submit
-from tests.assessor.workflow.conftest import NOW
+from tests.assessor.workflow.conftest import NOW, pdf
 
 Write = Callable[..., Path]
 NOTEBOOK = json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
@@ -136,6 +136,16 @@ def test_a_damaged_notebook_is_taken_and_an_unasked_file_is_not(small: Course, d
     files = {"ada_powers.ipynb": b"%PDF no notebook", "bob_virus.exe": b"MZ"}
     report = collect(small, database, "powers", Named(zipped(tmp_path / "a.zip", files), "{student}_{file}"), now=NOW)
     assert statuses(report) == [("ada", "new"), ("bob", "refused")]
+
+
+def test_a_pdf_of_two_pages_is_taken_and_the_marker_is_told(small: Course, database: Database, tmp_path: Path) -> None:
+    files = {"ada_powers.ipynb": NOTEBOOK, "ada_essay.pdf": pdf(2), "bob_powers.ipynb": NOTEBOOK, "bob_essay.pdf": pdf(1)}
+    named = Named(zipped(tmp_path / "a.zip", files), "{student}_{file}")
+    ada, bob = collect(small, database, "powers", named, now=NOW).rows
+    assert (ada.status, bob.status, bob.note) == ("new", "new", "")
+    assert ada.note == "essay.pdf: 2 pages, at most 1: leave out what is not asked for"
+    with database.reading() as session:
+        assert session.scalars(select(Submission.note).order_by(Submission.student_id)).all() == [ada.note, ""]
 
 
 def test_a_late_arrival_of_an_earlier_hand_in_is_said(small: Course, database: Database, handed: Write, tmp_path: Path) -> None:

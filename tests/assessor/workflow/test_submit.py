@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from assessor.errors import AssessorError, ReceiptInvalid, SubmissionRefused, Un
 from assessor.workflow.keys import course_public_key, course_secret, read_public_key, signing_key
 from assessor.workflow.receipts import Receipt, verify, write_receipt
 from assessor.workflow.submit import MAX_NOTEBOOK_BYTES, submit
-from tests.assessor.workflow.conftest import NOW
+from tests.assessor.workflow.conftest import NOW, pdf
 
 Write = Callable[..., Path]
 
@@ -52,6 +53,8 @@ def bad_files(handed: Write) -> dict[str, tuple[list[Path], str]]:
         (desk / name).write_bytes(data)
     (desk / "large.ipynb").write_bytes(b" " * (MAX_NOTEBOOK_BYTES + 1))
     (desk / "report.pdf").write_bytes(b"%PDF" + b"x" * 2**20)
+    (desk / "note.pdf").write_bytes(pdf(1))
+    (desk / "long.pdf").write_bytes(pdf(2))
     (desk / "virus.exe").write_bytes(b"MZ")
     (desk / "link.ipynb").symlink_to(good)
     os.mkfifo(desk / "pipe.ipynb")
@@ -60,6 +63,7 @@ def bad_files(handed: Write) -> dict[str, tuple[list[Path], str]]:
         "list": ([desk / "list.ipynb"], "no cells"),
         "deep": ([desk / "deep.ipynb"], "not a notebook"),
         "large": ([desk / "large.ipynb"], "clear outputs"),
+        "too many pages": ([good, desk / "long.pdf"], "2 pages, at most 1"),
         "attachment too large": ([good, desk / "report.pdf"], "at most 1.0 MiB"),
         "not asked for": ([good, desk / "virus.exe"], "not asked for"),
         "link": ([desk / "link.ipynb"], "symbolic link"),
@@ -67,7 +71,7 @@ def bad_files(handed: Write) -> dict[str, tuple[list[Path], str]]:
         "folder": ([desk], "not an ordinary file"),
         "missing": ([desk / "nowhere.ipynb"], "no such file"),
         "twice": ([good, handed("powers (1).ipynb")], "twice"),
-        "nothing but an attachment": ([handed("note.pdf")], "this notebook is missing"),
+        "nothing but an attachment": ([desk / "note.pdf"], "this notebook is missing"),
     }
 
 
@@ -103,8 +107,8 @@ def one_hand_in(root: Path, file: Path) -> int:
 
 def test_hand_ins_at_the_same_moment_get_numbers_of_their_own(small: Course, handed: Write) -> None:
     file = handed()
-    with multiprocessing.get_context("spawn").Pool(4) as pool:
-        numbers = pool.starmap(one_hand_in, [(small.root, file)] * 12)
+    with ProcessPoolExecutor(4, multiprocessing.get_context("spawn")) as pool:
+        numbers = list(pool.map(one_hand_in, [small.root] * 12, [file] * 12))
     assert sorted(numbers) == list(range(1, 13))
     assert len({signing_key(small.root).public_key().public_bytes_raw()}) == 1
 
