@@ -26,12 +26,15 @@ agent.py, where torch or numpy may be absent: it imports neither, and looks for 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
+import mmap
 import re
 import struct
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -48,9 +51,16 @@ MAX_ELEMENTS = 2**32
 MAX_INT_BITS = 4096
 MAX_EQUAL_HASHES = 32
 """Keys of one set or dict that may share a hash: a million that do would take hours to insert."""
+MAX_KEY_SECONDS = 3.0
+"""CPU time for inserting a message's keys, a hundred times what honest ones take: some whose hashes differ are slow too."""
+KEYS_AT_ONCE = 1024
 MAX_TEXT_BYTES = 2**24
 LONG = 256
 """Strings of more characters, and lists of more numbers, go into a buffer."""
+LARGE_BYTES = 2**22
+"""Payloads from here on get pages of their own."""
+ALIGNMENT = 64
+"""Where torch puts its tensors: sums must not depend on where a tensor came from."""
 
 ITEM_BYTES = {
     "bool": 1, "uint8": 1, "int8": 1, "float8_e4m3fn": 1, "float8_e4m3fnuz": 1, "float8_e5m2": 1, "float8_e5m2fnuz": 1,
@@ -263,6 +273,7 @@ class _Encoder:
         numpy = sys.modules["numpy"]
         plain = numpy.asarray(value)
         if plain.dtype.kind == "U":
+            plain = plain if plain.dtype.itemsize else plain.astype("U1")  # elements of no bytes could be any number
             name = f"U{plain.dtype.itemsize // 4}"
             if plain.dtype.itemsize // 4 > MAX_TEXT_WIDTH:
                 raise Refused("a numpy array of too long strings")
@@ -325,6 +336,16 @@ def read_prefix(prefix: bytes | bytearray, max_message_bytes: int) -> tuple[int,
     return header_bytes, payload_bytes
 
 
+def room(size: int) -> Any:
+    """A writable buffer of `size` bytes to receive into. A large one takes memory only as it fills, in large pages."""
+    if size < LARGE_BYTES:
+        return bytearray(size)
+    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with contextlib.suppress(AttributeError, OSError):  # a system without large pages
+        pages.madvise(mmap.MADV_HUGEPAGE)
+    return pages
+
+
 def _same(named: HandleRef) -> Any:
     return named
 
@@ -335,13 +356,16 @@ def decode(
     *,
     handle: Callable[[HandleRef], Any] = _same,
     place: bool = False,
+    owned: bool = False,
 ) -> Any:
-    """Decodes one frame; everything is copied, nothing points into `payload`.
+    """Decodes one frame; everything is copied, nothing points into `payload`, unless it is `owned`.
 
     Args:
         handle: makes what a handle becomes: a proxy on the trusted side, the object itself in the agent.
         place: whether tensors go to the device they came from. The trusted side leaves them on the CPU; there
             `device_of` says where the student had them.
+        owned: whether the payload is given away, never to be touched again: a tensor or array that is most of a large
+            one then lies in it. No two share a byte.
 
     Raises:
         Malformed: anything that `encode` would not have written.
@@ -355,7 +379,7 @@ def decode(
             object_pairs_hook=_json_refuse,
         )
         buffer = bytearray(payload) if isinstance(payload, bytes) else payload
-        decoder = _Decoder(memoryview(buffer), handle, place)
+        decoder = _Decoder(memoryview(buffer), handle, place, owned)
         value = decoder.value(node, 0)
         if decoder.position != len(decoder.payload):
             raise Malformed("bytes left over")
@@ -391,10 +415,11 @@ def _json_refuse(found: object) -> Any:
 class _Decoder:
     """Walks one header, consuming the payload in order."""
 
-    def __init__(self, payload: memoryview, handle: Callable[[HandleRef], Any], place: bool) -> None:
-        self.payload, self.handle, self.place = payload, handle, place
+    def __init__(self, payload: memoryview, handle: Callable[[HandleRef], Any], place: bool, owned: bool) -> None:
+        self.payload, self.handle, self.place, self.owned = payload, handle, place, owned
         self.position = 0
         self.items = 0
+        self.key_seconds = 0.0
 
     def count(self, number: int) -> None:
         self.items += number
@@ -406,6 +431,11 @@ class _Decoder:
             raise Malformed("a buffer longer than its message")
         self.position += size
         return self.payload[self.position - size : self.position]
+
+    def copied(self, size: int) -> bool:
+        """Whether the next bytes must be copied: small ones would keep a large message alive, others lie askew."""
+        most = LARGE_BYTES <= len(self.payload) < 2 * size
+        return not (self.owned and most and self.position % ALIGNMENT == 0)
 
     def value(self, node: Any, depth: int) -> Any:
         self.count(1)
@@ -456,14 +486,37 @@ class _Decoder:
         return list(struct.unpack(f"<{length}{'d' if node[0] == 'lf' else 'q'}", self.take(8 * length)))
 
     def set(self, node: list[Any], depth: int) -> Any:
-        keys = _checked_keys(self.values(node, depth))
+        keys = self.checked_keys(self.values(node, depth))
         return set(keys) if node[0] == "S" else frozenset(keys)
 
     def dict(self, node: list[Any], depth: int) -> dict[Any, Any]:
         if len(node) % 2 == 0:
             raise Malformed("a key without a value")
         values = self.values(node, depth)
-        return dict(zip(_checked_keys(values[::2]), values[1::2]))  # noqa: B905  strict= is of Python 3.10
+        return dict(zip(self.checked_keys(values[::2]), values[1::2]))  # noqa: B905  strict= is of Python 3.10
+
+    def checked_keys(self, keys: list[Any]) -> list[Any]:
+        """Refuses keys that do not hash by value, that are doubled, or that were chosen to collide."""
+        if not all(map(_is_key, keys)):
+            raise Malformed("a key that is not plain data")
+        hashes: Counter[int] = Counter()
+        self.insert(hashes, list(map(hash, keys)))
+        if keys and max(hashes.values()) > MAX_EQUAL_HASHES:
+            raise Malformed("keys chosen to collide")
+        different: set[Any] = set()
+        self.insert(different, keys)
+        if len(different) != len(keys):
+            raise Malformed("a key given twice")
+        return keys
+
+    def insert(self, table: Any, keys: list[Any]) -> None:
+        """Fills a set or counter while time lasts. A dict of the same keys then takes no longer."""
+        for start in range(0, len(keys), KEYS_AT_ONCE):
+            began = time.thread_time()
+            table.update(keys[start : start + KEYS_AT_ONCE])
+            self.key_seconds += time.thread_time() - began
+            if self.key_seconds > MAX_KEY_SECONDS:
+                raise Malformed("keys chosen to collide")
 
     def ellipsis(self, node: list[Any], depth: int) -> Any:
         _typed(node)
@@ -482,11 +535,12 @@ class _Decoder:
         dtype, count = _torch_dtype(name), _count(shape)
         if not re.fullmatch(r"[a-z]{2,12}(:[0-9]{1,3})?", device):
             raise Malformed("not a device")
-        data = self.take(count * ITEM_BYTES[name])
+        copied, data = self.copied(count * ITEM_BYTES[name]), self.take(count * ITEM_BYTES[name])
         if not count:
             tensor = torch.empty(shape, dtype=dtype, device="cpu")
         else:
-            raw = torch.frombuffer(data, dtype=torch.uint8).clone()
+            raw = torch.frombuffer(data, dtype=torch.uint8)
+            raw = raw.clone() if copied else raw
             if name == "bool" and int(raw.max()) > 1:
                 raise Malformed("a truth value that is neither")
             tensor = raw.view(dtype).reshape(shape)
@@ -508,19 +562,19 @@ class _Decoder:
         import numpy
 
         count = _count(shape)
-        if re.fullmatch(r"U[0-9]{1,5}", name) and int(name[1:]) <= MAX_TEXT_WIDTH:
+        if re.fullmatch(r"U[1-9][0-9]{0,4}", name) and int(name[1:]) <= MAX_TEXT_WIDTH:
             dtype = numpy.dtype(f"<{name}")
         elif name in NUMPY_TYPES:
             dtype = numpy.dtype(name)
         else:
             raise Malformed("an unknown dtype")
-        raw = numpy.frombuffer(self.take(count * dtype.itemsize), dtype=numpy.uint8).copy()
+        copied, data = self.copied(count * dtype.itemsize), self.take(count * dtype.itemsize)
+        raw = numpy.frombuffer(data, dtype=numpy.uint8)
+        raw = raw.copy() if copied else raw
         if raw.size and name == "bool" and raw.max() > 1:
             raise Malformed("a truth value that is neither")
         if raw.size and dtype.kind == "U" and raw.view("<u4").max() > sys.maxunicode:
             raise Malformed("not text")
-        if not dtype.itemsize:
-            return numpy.zeros(shape, dtype)
         return raw.view(dtype).reshape(shape)
 
     def size(self, node: list[Any], depth: int) -> Any:
@@ -587,14 +641,3 @@ def _is_key(value: Any) -> bool:
     if type(value) in (tuple, frozenset):
         return all(map(_is_key, value))
     return type(value) in _KEY_TYPES or _is_numpy_scalar(type(value))
-
-
-def _checked_keys(keys: list[Any]) -> list[Any]:
-    """Refuses keys that do not hash by value, that are doubled, or that were chosen to collide."""
-    if not all(map(_is_key, keys)):
-        raise Malformed("a key that is not plain data")
-    if keys and max(Counter(map(hash, keys)).values()) > MAX_EQUAL_HASHES:
-        raise Malformed("keys chosen to collide")
-    if len(set(keys)) != len(keys):
-        raise Malformed("a key given twice")
-    return keys

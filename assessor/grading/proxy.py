@@ -18,6 +18,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import torch
+
 from gpu_runner.channel import Channel, Stopped
 from gpu_runner.errors import BadReply, KernelDied, StudentCodeError
 from gpu_runner.tensors import HandleRef, refuse
@@ -71,6 +73,46 @@ def names_of_data(student: Student) -> dict[str, str]:
 def library(student: Student, path: str) -> Any:
     """A library's function as the student's process has it: `library(student, "torch.nn.functional.relu")`."""
     return student._channel.library(path)
+
+
+def checkpoint(student: Student, path: Any) -> dict[Any, Any]:
+    """A file of weights that was handed in, or that the notebook wrote: `checkpoint(student, "weights.pth")`.
+
+    The student's process opens it, inside its sandbox, and tells what it holds; nothing is unpickled on this side.
+
+    Args:
+        path: relative to the notebook's folder: *.safetensors, or anything else that `torch.load` reads. May come from
+            the student.
+
+    Returns:
+        Plain tensors on the CPU without gradients, arrays, numbers and texts in (nested) dicts, lists and tuples. A
+        module, whole or in a dict, is its state_dict; other objects are left out.
+
+    Raises:
+        BadReply: the student's; no such file, a link, outside the folder, too large, damaged, or no tensor in it.
+        StudentTimeout, KernelDied: the student's; opening it took too long or ended the process.
+    """
+    if not isinstance(path, str) or not 0 < len(path) < 256 or "\0" in path:
+        raise BadReply("the name of a checkpoint is not a text")
+    found = _data_of(student._channel.checkpoint(path))
+    if type(found) is not dict or not any(_holds_tensor(item) for item in found.values()):
+        raise BadReply(f"{path!r} holds no dict of tensors; save `net.state_dict()`")
+    return found
+
+
+def _data_of(value: Any) -> Any:
+    """A nested value without the objects in it."""
+    if isinstance(value, dict):
+        return {key: _data_of(item) for key, item in value.items() if not isinstance(item, Handle)}
+    if isinstance(value, (list, tuple)) and type(value) is not torch.Size:
+        return type(value)(_data_of(item) for item in value if not isinstance(item, Handle))
+    return value.detach() if isinstance(value, torch.Tensor) else value
+
+
+def _holds_tensor(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_tensor, value.values()))
+    return isinstance(value, torch.Tensor)
 
 
 def with_operators(handle: Handle) -> OperableHandle:

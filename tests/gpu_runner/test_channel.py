@@ -403,3 +403,14 @@ def test_a_large_tensor_crosses_whole() -> None:
     value = torch.arange(2**22, dtype=torch.float64)
     with in_process({"same": lambda x: x}) as channel:
         assert torch.equal(channel.call("same", [value]), value)
+
+
+def test_a_large_tensor_crosses_both_ways_and_belongs_to_whoever_got_it() -> None:
+    source = "import torch\ndef same(x):\n    x += 1\n    return x"
+    with in_subprocess(source) as channel:
+        large = torch.arange(2**21)
+        first, second = channel.call("same", [large]), channel.call("same", [large])
+        first += 5
+        assert torch.equal(second, torch.arange(1, 2**21 + 1))
+        assert torch.equal(first, second + 5)
+        assert torch.equal(large, torch.arange(2**21))

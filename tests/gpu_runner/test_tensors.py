@@ -116,6 +116,33 @@ def test_non_contiguous_conjugated_and_expanded_tensors_survive() -> None:
     assert torch.equal(round_trip(z.conj().imag), torch.tensor([-2.0, 1.0]))
 
 
+def test_texts_of_no_width_survive() -> None:
+    empty = np.zeros(3, np.dtype([("text", "U0")]))["text"]
+    assert empty.dtype.itemsize == 0
+    assert round_trip(empty).tolist() == ["", "", ""]
+
+
+@pytest.mark.parametrize("make", [torch.ones, np.ones])
+def test_a_large_value_of_a_payload_given_away_lies_in_it_and_a_small_one_does_not(make: Any) -> None:
+    count = tensors.LARGE_BYTES // 4
+    values = [make(count), make(1)]
+    values = [value.float() if make is torch.ones else value.astype(np.float32) for value in values]
+    raw = to_bytes(values)
+    header, _ = tensors.read_prefix(raw[:16], BIG)
+    payload = tensors.room(len(raw) - 16 - header)
+    payload[:] = raw[16 + header :]
+    large, small = tensors.decode(raw[16 : 16 + header], payload, owned=True)
+    payload[:4] = payload[-4:] = b"\0\0\0\0"
+    assert (float(large[0]), float(large[1]), float(small[0])) == (0.0, 1.0, 1.0)
+    assert (large.data_ptr() if make is torch.ones else large.ctypes.data) % tensors.ALIGNMENT == 0
+    del payload
+    large[:] = 2  # it keeps its memory, and may write there
+    assert float(large.sum()) == 2 * count
+    after_a_byte = json.dumps(["t", ["b", 1], ["T", "float32", [count], "cpu", False]]).encode()
+    askew = tensors.decode(after_a_byte, b"x" + raw[16 + header :][: 4 * count], owned=True)[1]
+    assert askew.data_ptr() % tensors.ALIGNMENT == 0
+
+
 def test_requires_grad_is_kept_and_the_graph_is_not() -> None:
     weight = torch.ones(2, requires_grad=True)
     back = round_trip(weight * 2)
@@ -286,6 +313,8 @@ def deep(times: int) -> str:
         ('["A","bool",[1]]', b"\7"),
         ('["A","U1",[1]]', b"\xff\xff\xff\xff"),
         ('["A","U99999",[1]]', b""),
+        ('["A","U0",[4294967296]]', b""),
+        ('["A","U01",[1]]', b"a\0\0\0"),
         ('["A","float64",[1],1]', b"\0" * 8),
         ('["D","Tensor"]', b""),
         ('["V","cup"]', b""),
@@ -315,6 +344,37 @@ def test_keys_that_were_chosen_to_collide_are_refused_at_once() -> None:
     with pytest.raises(Malformed, match="collide"):
         tensors.decode(json.dumps(["S", *tuples]).encode())
     assert time.process_time() - start < 20  # not minutes; the bound is far from what it takes
+
+
+def keys_on_one_chain(bits: int, length: int, number: int) -> list[int]:
+    """Ints of different hashes: some fill one chain of probes in a dict of 2**bits slots, the others walk all along it."""
+    mask, chain, slot = 2**bits - 1, [], 12345
+    order = np.full(2**bits, -1)
+    for step in range(length):
+        chain.append(slot)
+        order[slot] = step
+        slot = 5 * slot + 1 & mask
+    walkers = rest = np.arange(2**bits, 2 ** (bits + 6))
+    slots = walkers & mask
+    while True:
+        met = order[slots] >= 0
+        walkers, rest, slots = walkers[met], rest[met], slots[met]
+        if not rest.any():
+            return chain + walkers[np.argsort(order[slots])[:number]].tolist()
+        rest = rest >> 5
+        slots = 5 * slots + rest + 1 & mask
+
+
+def test_keys_that_were_chosen_to_take_long_are_refused_and_honest_ones_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unbounded, these take seven seconds, and a message twice as long half a minute."""
+    honest = {"S": set(range(50_000)), "d": dict.fromkeys(range(40_000))}
+    assert round_trip(honest) == honest
+    chosen = keys_on_one_chain(17, 50_000, 35_000)
+    monkeypatch.setattr(tensors, "MAX_KEY_SECONDS", 0.5)
+    with pytest.raises(Malformed, match="collide"):
+        tensors.decode(json.dumps(["S", *chosen]).encode())
+    with pytest.raises(Malformed, match="collide"):
+        tensors.decode(json.dumps(["d", *(part for key in chosen for part in (key, 0))]).encode())
 
 
 @pytest.mark.parametrize(
