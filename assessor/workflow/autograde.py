@@ -9,7 +9,7 @@ mark and its state are written only after its worker is done, the rows in one tr
   queued again by the next run; what was recorded stays; nothing is recorded twice.
 - kill a worker: the pool breaks. Every job that was out is queued again and tried alone, so that one that kills its
   worker cannot take others with it; after `MAX_TRIES` such deaths it goes to review.
-- on a cluster, Dask itself gives a dead worker's job to another; one that ends two workers goes to review.
+- on a cluster, Dask itself gives a dead worker's job to another; one that ends two workers, alone too, goes to review.
 - a fault of ours (`RunnerError`, `GraderFault`, any other exception from a worker): no mark, the job goes to review
   with the reason. The rest goes on. A job in review is tried again by the next run.
 """

@@ -2,6 +2,7 @@
 # Threat: Breaking. 30 GB of memory at once and in parts, and by torch.
 # Outcome: memory exceeded
 # Marks: 8
+# Limits: cell_cpu_seconds=30 cpu_seconds=60 cell_wall_seconds=60 wall_seconds=120
 
 # %% before double
 import torch
