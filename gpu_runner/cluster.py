@@ -98,7 +98,8 @@ class ClusterExecutor(Executor):
         """Lets go of the cluster; calls that have not begun are cancelled with it."""
         with self._lock:
             left = [*self._suspects, *self._waiting]
-            self._suspects.clear(), self._waiting.clear()
+            self._suspects.clear()
+            self._waiting.clear()
         self._client.close()
         for call in left:
             call.future.set_exception(RunnerError("cancelled: the executor was shut down"))
