@@ -47,7 +47,9 @@ class Term:
         return datetime.combine(day, time(hour, minute), self.zone).astimezone(UTC)
 
 
-def working_days_late(due: datetime, submitted: datetime, zone: ZoneInfo, closures: Collection[date] = ()) -> int:
+def working_days_late(
+    due: datetime, submitted: datetime, zone: ZoneInfo, closures: Collection[date] = (), *, every_day: bool = False
+) -> int:
     """How many working days, part days counted whole, lie between a deadline and a hand-in.
 
     A day runs from the deadline's local time of day to the same time on the next day, and belongs to the date on which
@@ -58,6 +60,7 @@ def working_days_late(due: datetime, submitted: datetime, zone: ZoneInfo, closur
         due, submitted: aware instants.
         zone: the course's.
         closures: days on which the university is closed. Breaks in teaching are not closures.
+        every_day: count weekends and closure days too.
 
     Returns:
         Days, 0 when in time.
@@ -71,7 +74,7 @@ def working_days_late(due: datetime, submitted: datetime, zone: ZoneInfo, closur
     days = 0
     while True:
         end += timedelta(days=1)
-        if end.weekday() < 5 and end.date() not in closures:
+        if every_day or (end.weekday() < 5 and end.date() not in closures):
             days += 1
             if limit <= end.replace(tzinfo=zone).astimezone(UTC):
                 return days

@@ -22,11 +22,10 @@ from assessor.coursefiles import (
     CourseFile,
     Entry,
     Environment,
-    LateRules,
     ManualItem,
-    MarkingPolicy,
 )
 from assessor.errors import CourseInvalid, UnknownName
+from assessor.policy import LateRules, MarkingPolicy
 from assessor.validation import parse, read_toml
 from gpu_runner.execution import Limits
 
@@ -180,9 +179,26 @@ def _check_components(file: Path, parsed: CourseFile) -> None:
             raise CourseInvalid(file, f"{key}.marks", str(entry.marks), "nothing here: assignment.toml says it")
         if entry.kind != "notebook" and entry.marks is None:
             raise CourseInvalid(file, f"{key}.marks", "nothing", f"what the {entry.kind} is out of, such as 100")
+    _check_policy(file, parsed)
     for component in parsed.components:
         if all(entry.component != component for entry in parsed.assignment):
             raise CourseInvalid(file, f"components.{component}", "no assignment", "at least one [[assignment]] of it")
+
+
+def _check_policy(file: Path, parsed: CourseFile) -> None:
+    """What [marking] says of a component is about one that exists; where only some count, all weigh alike.
+
+    Were weights unlike, a better mark could bring in a heavier assignment, and lower the total.
+    """
+    for table in ("minima", "counting"):
+        for name in getattr(parsed.marking, table):
+            if name not in parsed.components:
+                raise CourseInvalid(file, f"marking.{table}.{name}", name, f"one of {', '.join(parsed.components)}")
+    for name in parsed.marking.counting:
+        weights = sorted({entry.weight for entry in parsed.assignment if entry.component == name})
+        if len(weights) > 1:
+            found = f"weights {' and '.join(map(str, weights))}"
+            raise CourseInvalid(file, f"marking.counting.{name}", found, "assignments of one weight, where not all count")
 
 
 def _check_folders(root: Path, file: Path, parsed: CourseFile) -> None:

@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, ByteSize, Field, create_model, field_validator
 
 from assessor.calendar import WEEK_EXAMPLE
+from assessor.policy import MarkingPolicy, Name
 from assessor.validation import Number, Size, Strict
 from gpu_runner.execution import Limits
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
 Points = Annotated[Decimal, Field(gt=0, le=1000, decimal_places=4), Number]
 DATES = f"{WEEK_EXAMPLE}, or a time with its zone (2027-05-03T16:00:00+01:00)"
 
@@ -34,22 +34,6 @@ def _is_day(value: object) -> object:
 
 When = Annotated[str | datetime, BeforeValidator(_is_when)]
 Day = Annotated[date, BeforeValidator(_is_day)]
-
-
-class LateRules(Strict):
-    """What lateness costs: `per_day` of the mark a working day, nothing left after `days`."""
-
-    per_day: Annotated[Decimal, Field(ge=0, le=1), Number] = Decimal("0.10")
-    days: Annotated[int, Field(ge=0, le=365), Number] = 5
-    grace_seconds: Annotated[int, Field(ge=0, le=86400), Number] = 0
-
-
-class MarkingPolicy(Strict):
-    """Which attempt counts, what passes, what lateness costs."""
-
-    counting_attempt: Literal["last", "best"] = "last"
-    pass_mark: Annotated[Decimal, Field(ge=0, le=100), Number] = Decimal(50)
-    late: LateRules = LateRules()
 
 
 class Environment(Strict):

@@ -10,11 +10,12 @@ from sqlalchemy.orm import Session
 
 from assessor.course import Assignment, Course
 from assessor.database.engine import Database
-from assessor.database.queries import InForce, LateFactor, counting_submission, in_force
+from assessor.database.queries import InForce, Penalised, counting_submission, in_force
 from assessor.database.tables import REVIEW, Submission
 from assessor.marking.assignments import mark_assignment
 from assessor.marking.components import mark_component
-from assessor.marking.lateness import days_late, deadline, late_factor
+from assessor.marking.exact import HUNDRED
+from assessor.marking.lateness import days_late, deadline, late_effect
 from assessor.marking.marks import AssignmentMark, ItemMark, ModuleMark
 from assessor.marking.total import mark_module
 
@@ -37,7 +38,7 @@ def gradebook(course: Course, database: Database, now: datetime | None = None) -
         now: where given, an assignment that is not yet due and not handed in is missing, not "not submitted".
     """
     with database.reading() as session:
-        force = in_force(session, course.marking.counting_attempt, _late_factor(course))
+        force = in_force(session, course.marking.counting_attempt, _penalised(course))
     return [
         StudentRow(student.id, student.name, student.email, student.marking_id, _module(course, force, student.id, now))
         for student in force.students
@@ -46,20 +47,20 @@ def gradebook(course: Course, database: Database, now: datetime | None = None) -
 
 def counting_attempt(course: Course, session: Session, student: str, assignment: str) -> Submission | None:
     """The attempt of one student that counts: the one that the gradebook marks."""
-    return counting_submission(session, student, assignment, course.marking.counting_attempt, _late_factor(course))
+    return counting_submission(session, student, assignment, course.marking.counting_attempt, _penalised(course))
 
 
-def _late_factor(course: Course) -> LateFactor:
+def _penalised(course: Course) -> Penalised:
     rules = course.marking.late
-    dues = {assignment.name: assignment.due for assignment in course.assignments}
+    known = {assignment.name: assignment for assignment in course.assignments}
 
-    def factor(assignment: str, submitted_at: datetime, extended_until: datetime | None) -> Decimal:
-        if assignment not in dues:  # of last year's course.toml
-            return Decimal(1)
-        due = deadline(dues[assignment], extended_until)
-        return late_factor(days_late(due, submitted_at, rules, course.term), rules)
+    def penalised(name: str, submitted_at: datetime, extended_until: datetime | None, points: Decimal) -> Decimal:
+        if name not in known:  # of last year's course.toml
+            return points
+        days = days_late(deadline(known[name].due, extended_until), submitted_at, rules, course.term)
+        return late_effect(days, rules).of(HUNDRED * points / known[name].marks)
 
-    return factor
+    return penalised
 
 
 def _module(course: Course, force: InForce, student: str, now: datetime | None) -> ModuleMark:
@@ -67,8 +68,8 @@ def _module(course: Course, force: InForce, student: str, now: datetime | None) 
     for name, weight in course.components.items():
         assignments = course.of_component(name)
         marks = [_assignment(course, assignment, force, student, now) for assignment in assignments]
-        components.append(mark_component(name, weight, marks, {a.name: a.weight for a in assignments}))
-    return mark_module(components)
+        components.append(mark_component(name, weight, marks, {a.name: a.weight for a in assignments}, course.marking))
+    return mark_module(components, course.marking)
 
 
 def _assignment(
@@ -79,7 +80,7 @@ def _assignment(
     return mark_assignment(
         assignment,
         [_item(force, student, assignment.name, item, out_of) for item, out_of in assignment.items.items()],
-        rules=course.marking.late,
+        policy=course.marking,
         term=course.term,
         submitted_at=attempt.submitted_at if attempt else None,
         attempt=attempt.attempt if attempt else None,

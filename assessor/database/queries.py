@@ -15,8 +15,8 @@ from assessor.database.tables import OUT, QUEUED, RECORDED, REVIEW, Extension, J
 
 Key = tuple[str, str]
 """(student, assignment)."""
-LateFactor = Callable[[str, datetime, datetime | None], Decimal]
-"""(assignment, handed in at, extended until) -> what lateness leaves of a mark, 0 to 1."""
+Penalised = Callable[[str, datetime, datetime | None, Decimal], Decimal]
+"""(assignment, handed in at, extended until, points) -> what lateness leaves of the points."""
 
 
 class Attempt(NamedTuple):
@@ -63,12 +63,12 @@ class InForce:
     extensions: Mapping[Key, datetime]
 
 
-def in_force(session: Session, policy: str, late_factor: LateFactor | None = None) -> InForce:
+def in_force(session: Session, policy: str, penalised: Penalised | None = None) -> InForce:
     """Reads what is in force.
 
     Args:
         policy: which attempt counts: 'last', or 'best' (the most points after lateness; the later one of two alike).
-        late_factor: what lateness leaves, for 'best'; without it lateness costs nothing.
+        penalised: what lateness leaves, for 'best'; without it lateness costs nothing.
     """
     students = tuple(session.scalars(select(Student).order_by(Student.id)))
     extensions = _extensions(session)
@@ -76,7 +76,7 @@ def in_force(session: Session, policy: str, late_factor: LateFactor | None = Non
     states = {submission: state for submission, state in jobs}  # noqa: C416 - rows are not tuples to the type checker
     marks = [GivenMark._make(row) for row in session.execute(_marks())]
     attempts_ = [Attempt._make(row) for row in session.execute(_attempts())]
-    counting = _counting(attempts_, marks, extensions, policy, late_factor)
+    counting = _counting(attempts_, marks, extensions, policy, penalised)
     force: dict[tuple[str, str, str], GivenMark] = {}
     for mark in marks:
         attempt = counting.get((mark.student, mark.assignment))
@@ -108,7 +108,7 @@ def _counting(
     marks: Iterable[GivenMark],
     extensions: Mapping[Key, datetime],
     policy: str,
-    late_factor: LateFactor | None,
+    penalised: Penalised | None,
 ) -> dict[Key, Attempt]:
     """The attempt that counts of each student and assignment; `attempts_` oldest first."""
     if policy == "last":
@@ -120,15 +120,16 @@ def _counting(
     chosen: dict[Key, tuple[Decimal, Attempt]] = {}
     for each in attempts_:
         key = (each.student, each.assignment)
-        factor = late_factor(each.assignment, each.submitted_at, extensions.get(key)) if late_factor else Decimal(1)
-        score = points[each.id] * factor if each.id in points else Decimal(-1)
+        score = points.get(each.id, Decimal(-1))
+        if penalised and score > 0:
+            score = penalised(each.assignment, each.submitted_at, extensions.get(key), score)
         if key not in chosen or score >= chosen[key][0]:
             chosen[key] = (score, each)
     return {key: attempt for key, (_, attempt) in chosen.items()}
 
 
 def counting_submission(
-    session: Session, student: str, assignment: str, policy: str, late_factor: LateFactor | None = None
+    session: Session, student: str, assignment: str, policy: str, penalised: Penalised | None = None
 ) -> Submission | None:
     """The attempt of one student that counts, by the same rule as `in_force`."""
     found = _counting(
@@ -144,7 +145,7 @@ def counting_submission(
         ],
         _extensions(session, Extension.student_id == student, Extension.assignment == assignment),
         policy,
-        late_factor,
+        penalised,
     ).get((student, assignment))
     return None if found is None else session.get(Submission, found.id)
 

@@ -5,28 +5,72 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, localcontext
 
+from assessor.course import MarkingPolicy
+from assessor.marking.acts import Sitting
 from assessor.marking.exact import EXACT, ZERO, plain
 from assessor.marking.marks import AssignmentMark, ComponentMark, Status, Step
 
+DEFAULT = MarkingPolicy()
+
 
 def mark_component(
-    name: str, weight: Decimal, marks: Sequence[AssignmentMark], weights: Mapping[str, Decimal]
+    name: str,
+    weight: Decimal,
+    marks: Sequence[AssignmentMark],
+    weights: Mapping[str, Decimal],
+    policy: MarkingPolicy = DEFAULT,
+    *,
+    waived: bool = False,
 ) -> ComponentMark:
     """The weighted mean of a component's assignments, in percent, unrounded; None while one of them has no mark.
 
     Args:
         weight: the component's part of the module, in percent.
         weights: each assignment's part of the component, on any scale.
+        waived: the board left out all of it.
     """
-    percent = None
+    left = [] if waived else [mark for mark in marks if mark.status is not Status.WAIVED]
+    minimum = policy.minima.get(name)
+    if not left:
+        step = Step(f"{name}: waived by the board", None)
+        return ComponentMark(name, weight, None, tuple(marks), (step,), waived=True, minimum=minimum)
+    percent: Decimal | None = None
+    dropped: tuple[str, ...] = ()
     with localcontext(EXACT):
-        if all(mark.penalised_percent is not None for mark in marks):
-            whole = sum((weights[mark.name] for mark in marks), ZERO)
-            percent = sum((weights[mark.name] * (mark.penalised_percent or ZERO) for mark in marks), ZERO) / whole
+        if all(mark.penalised_percent is not None for mark in left):
+            dropped = _dropped(left, policy.counting[name].of(len(left))) if name in policy.counting else ()
+            counting = [mark for mark in left if mark.name not in dropped]
+            whole = sum((weights[mark.name] for mark in counting), ZERO)
+            percent = sum((weights[mark.name] * (mark.penalised_percent or ZERO) for mark in counting), ZERO) / whole
+    steps = [Step(_text(name, marks, weights, dropped), percent)]
+    if percent is not None and _is_capped(left, policy) and percent > policy.cap:
+        percent = policy.cap
+        steps.append(Step(f"{name}, referral: at most {plain(percent)}", percent))
+    return ComponentMark(name, weight, percent, tuple(marks), tuple(steps), dropped=dropped, minimum=minimum)
+
+
+def _dropped(marks: Sequence[AssignmentMark], counting: int) -> tuple[str, ...]:
+    """The lowest, so that `counting` are left; of two alike the later. What was penalised for misconduct stays in."""
+    honest = [(place, mark) for place, mark in enumerate(marks) if not mark.penalised_for]
+    lowest = sorted(honest, key=lambda each: (each[1].penalised_percent or ZERO, -each[0]))
+    return tuple(mark.name for _, mark in lowest[: len(marks) - counting])
+
+
+def _is_capped(marks: Sequence[AssignmentMark], policy: MarkingPolicy) -> bool:
+    return policy.referral_capped == "component" and any(mark.sitting is Sitting.REFERRAL for mark in marks)
+
+
+def _text(
+    name: str, marks: Sequence[AssignmentMark], weights: Mapping[str, Decimal], dropped: Sequence[str]
+) -> str:
     alike = len({weights[mark.name] for mark in marks}) == 1
-    parts = [_shown(mark) + ("" if alike else f" (weight {plain(weights[mark.name])})") for mark in marks]
-    text = f"{name}: {parts[0]}" if len(parts) == 1 else f"{name}: mean of {', '.join(parts)}"
-    return ComponentMark(name, weight, percent, tuple(marks), (Step(text, percent),))
+    parts = [
+        _shown(mark)
+        + ("" if alike else f" (weight {plain(weights[mark.name])})")
+        + (" (not counted)" if mark.name in dropped else "")
+        for mark in marks
+    ]
+    return f"{name}: {parts[0]}" if len(parts) == 1 else f"{name}: mean of {', '.join(parts)}"
 
 
 def _shown(mark: AssignmentMark) -> str:

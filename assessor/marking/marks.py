@@ -7,6 +7,12 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from assessor.marking.acts import Sitting
+from assessor.marking.lateness import IN_TIME, LateEffect
+from assessor.policy import Code
+
+__all__ = ["AssignmentMark", "Code", "ComponentMark", "ItemMark", "ModuleMark", "Sitting", "Status", "Step"]
+
 
 class Status(StrEnum):
     """Not submitted, zero and missing are three things."""
@@ -18,6 +24,22 @@ class Status(StrEnum):
     """Not marked or not imported yet: there is no total until it is."""
     REVIEW = "review"
     """Held back for a fault of ours: there is no total until a person has looked."""
+    WAIVED = "waived"
+    """Excused by the board: neither a mark nor a gap."""
+    DEFERRED = "deferred"
+    """The first attempt is still to come: there is no total until then."""
+    HELD = "held"
+    """Academic integrity is not decided yet: there is no total until it is."""
+
+
+CODES = {
+    Status.NOT_SUBMITTED: Code.NOT_SUBMITTED,
+    Status.MISSING: Code.MISSING,
+    Status.REVIEW: Code.MISSING,
+    Status.WAIVED: Code.EXCUSED,
+    Status.DEFERRED: Code.DEFERRED,
+    Status.HELD: Code.INTEGRITY,
+}
 
 
 @dataclass(frozen=True)
@@ -47,12 +69,20 @@ class ItemMark:
 
 @dataclass(frozen=True)
 class AssignmentMark:
-    """One student's mark of one assignment.
+    """One student's mark of one assignment. Marks in percent are of `out_of` and unrounded.
 
     Attributes:
         points: sum of its items, None unless all are marked.
-        percent: of `out_of`, before lateness; `penalised_percent` after; both unrounded, NS gives 0 for the latter.
-        late_factor: what lateness leaves, 0 to 1.
+        percent: raw, before anything was done to it; None unless all items are marked.
+        late: what lateness does to it.
+        penalised_percent: the mark that counts, after every step; 0 for NS.
+        agreed_percent: after moderation and scaling, before any penalty.
+        unpenalised_percent: what `penalised_percent` would be had it come in time.
+        penalised_for: what misconduct and the like took something for.
+        awaits_referral: the board let the student try again; until that comes in, this mark stands.
+        considered: special considerations are pending; the mark stands meanwhile.
+        first: where this is a referral's or a deferred attempt's mark, what was there before.
+        changed: whether scaling, a penalty, a share or a cap other than lateness had a part in it.
     """
 
     name: str
@@ -61,34 +91,87 @@ class AssignmentMark:
     points: Decimal | None
     out_of: Decimal
     percent: Decimal | None
-    days_late: int
-    late_factor: Decimal
-    penalised_percent: Decimal | None
+    late: LateEffect = IN_TIME
+    penalised_percent: Decimal | None = None
     attempt: int | None = None
     submitted_at: datetime | None = None
     extended_until: datetime | None = None
     working: tuple[Step, ...] = ()
+    agreed_percent: Decimal | None = None
+    unpenalised_percent: Decimal | None = None
+    considered: bool = False
+    sitting: Sitting = Sitting.FIRST
+    first: AssignmentMark | None = None
+    penalised_for: tuple[str, ...] = ()
+    changed: bool = False
+    awaits_referral: bool = False
+
+    @property
+    def days_late(self) -> int:
+        """Days late, 0 when in time."""
+        return self.late.days
+
+    @property
+    def late_factor(self) -> Decimal:
+        """By what lateness multiplies the mark; `late` says all that it does."""
+        return self.late.factor
+
+    @property
+    def code(self) -> Code | None:
+        """Its outcome code: NS, LW, EX, SC, DF, AI or NM; None for a mark with nothing to say about it."""
+        if self.status in CODES:
+            return CODES[self.status]
+        if self.considered:
+            return Code.CONSIDERATIONS
+        return Code.LATE_ZERO if self.late.days and self.late.factor == 0 else None
 
 
 @dataclass(frozen=True)
 class ComponentMark:
-    """One component: the weighted mean of its assignments, None while one of them is missing or in review."""
+    """One component: the weighted mean of its assignments, None while one of them is missing or in review.
+
+    Attributes:
+        waived: the board left all of it out; it has no mark and its weight goes to the others.
+        dropped: assignments that do not count, because only the best do.
+        minimum: the least that a pass needs, None where there is none.
+    """
 
     name: str
     weight: Decimal
     percent: Decimal | None
     assignments: tuple[AssignmentMark, ...]
     working: tuple[Step, ...] = ()
+    waived: bool = False
+    dropped: tuple[str, ...] = ()
+    minimum: Decimal | None = None
+
+    @property
+    def below_minimum(self) -> bool:
+        """Whether it has a mark that is less than its minimum."""
+        return self.percent is not None and self.minimum is not None and self.percent < self.minimum
 
 
 @dataclass(frozen=True)
 class ModuleMark:
-    """The module: weighted sum of the components, unrounded and rounded once; None while incomplete."""
+    """The module: weighted sum of the components, rounded once; None while incomplete.
+
+    Attributes:
+        total: weighted, unrounded, before any cap.
+        rounded: rounded once; held to `minimum_cap` before, where a component is below its minimum.
+        final: what counts: `rounded`, after a referral at most the cap.
+        outcome: its code.
+        reweighted: the board left something out, and the rest was weighted anew.
+        referred: some of it was referred by the board.
+    """
 
     components: tuple[ComponentMark, ...]
     total: Decimal | None
     rounded: Decimal | None
     working: tuple[Step, ...] = ()
+    final: Decimal | None = None
+    outcome: Code = Code.MISSING
+    reweighted: bool = False
+    referred: bool = False
 
     @property
     def assignments(self) -> tuple[AssignmentMark, ...]:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from statistics import mean, median
 
 MARKED, NOT_SUBMITTED, REVIEW, MISSING = "marked", "NS", "review", "missing"
+WAIVED, DEFERRED, HELD = "waived", "deferred", "held"
 """The states of one item. NS (nothing handed in), a mark of 0 and a mark that is still missing are three things."""
 
 STATES: dict[str, tuple[str, str]] = {
@@ -20,6 +21,9 @@ STATES: dict[str, tuple[str, str]] = {
     NOT_SUBMITTED: ("NS: nothing handed in", "bad"),
     REVIEW: ("review: a person must look before there is a mark", "wait"),
     MISSING: ("missing: not marked or not imported yet", "wait"),
+    WAIVED: ("waived: excused by the board, does not count", "note"),
+    DEFERRED: ("deferred: the first attempt is still to come", "wait"),
+    HELD: ("held: not decided yet", "wait"),
 }
 """For each state its meaning in words and the class of its tag."""
 

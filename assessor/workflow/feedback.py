@@ -50,12 +50,18 @@ STATUS_LINES = {
     Status.NOT_SUBMITTED: "nothing was handed in, which counts as 0",
     Status.REVIEW: "something went wrong on our side; a person will look, and there is no mark until then",
     Status.MISSING: "not marked yet",
+    Status.WAIVED: "excused: it counts neither for nor against you",
+    Status.DEFERRED: "deferred: your first attempt is still to come",
+    Status.HELD: "not decided yet; the module's staff will tell you",
 }
 STATUS_TAGS = {
     Status.MARKED: ("marked", "good"),
     Status.NOT_SUBMITTED: ("not submitted", "bad"),
     Status.REVIEW: ("with a marker", "wait"),
     Status.MISSING: ("not marked yet", "wait"),
+    Status.WAIVED: ("excused", "note"),
+    Status.DEFERRED: ("deferred", "wait"),
+    Status.HELD: ("not decided yet", "wait"),
 }
 
 Key = tuple[str, int]

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,18 +19,21 @@ from assessor.database import Database
 from assessor.database.gradebook import StudentRow, gradebook
 from assessor.database.migrating import current
 from assessor.database.tables import RECORDED, Job, Mark, Submission
-from assessor.marking.marks import AssignmentMark, Status
+from assessor.marking.marks import AssignmentMark, Code, Status
 from assessor.reports.marksheet_csv import write_csv
 from assessor.reports.marksheet_html import write_html
 from assessor.reports.marksheet_xlsx import write_xlsx
 from assessor.reports.sheet import (
+    DEFERRED,
     FAIL,
+    HELD,
     MARKED,
     MISSING,
     NOT_SUBMITTED,
     PASS,
     PENDING,
     REVIEW,
+    WAIVED,
     Cell,
     Component,
     Item,
@@ -45,7 +47,12 @@ STATUS_WORDS = {
     Status.NOT_SUBMITTED: NOT_SUBMITTED,
     Status.REVIEW: REVIEW,
     Status.MISSING: MISSING,
+    Status.WAIVED: WAIVED,
+    Status.DEFERRED: DEFERRED,
+    Status.HELD: HELD,
 }
+PASSED = {Code.PASS, Code.COMPENSATED}
+SETTLED = {*PASSED, Code.FAIL, Code.REFERRAL, Code.NOT_SUBMITTED, Code.LATE_ZERO}
 
 
 @dataclass(frozen=True)
@@ -93,8 +100,8 @@ def sheet_of(course: Course, *, anonymous: bool, now: datetime, provenance: Sequ
         title=course.title,
         made=local_time(now, course.time_zone),
         pass_mark=course.marking.pass_mark,
-        rounding="half_up",
-        decimals=0,
+        rounding=course.marking.rounding,
+        decimals=course.marking.places,
         components=components,
         provenance=tuple(provenance),
         anonymous=anonymous,
@@ -104,13 +111,13 @@ def sheet_of(course: Course, *, anonymous: bool, now: datetime, provenance: Sequ
 def rows_of(course: Course, book: Sequence[StudentRow], *, anonymous: bool) -> list[Row]:
     """The sheet's rows, in the order of student ids, or of marking ids where it is anonymous."""
     ordered = sorted(book, key=lambda student: student.marking_id) if anonymous else book
-    return [row_of(student, course.marking.pass_mark) for student in ordered]
+    return [row_of(student) for student in ordered]
 
 
-def row_of(student: StudentRow, pass_mark: Decimal) -> Row:
+def row_of(student: StudentRow) -> Row:
     """One student's row."""
     mark = student.mark
-    outcome = PENDING if mark.rounded is None else PASS if mark.rounded >= pass_mark else FAIL
+    outcome = PENDING if mark.outcome not in SETTLED else PASS if mark.outcome in PASSED else FAIL
     return Row(
         student=student.id,
         name=student.name,
@@ -118,7 +125,7 @@ def row_of(student: StudentRow, pass_mark: Decimal) -> Row:
         cells=tuple(tuple(cell_of(each) for each in component.assignments) for component in mark.components),
         components=tuple(component.percent for component in mark.components),
         total=mark.total,
-        rounded=mark.rounded,
+        rounded=mark.final,
         outcome=outcome,
     )
 

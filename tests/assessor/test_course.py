@@ -200,7 +200,7 @@ def test_an_imported_assignment_may_have_a_folder_of_its_own(load: Load, tmp_pat
 FAULTS_OF_THE_COURSE = [
     # change, key, found, allowed
     (("pass_mark", "passmark"), "marking.passmark", "unknown key", "did you mean 'pass_mark'"),
-    (("per_day", "weather"), "marking.late.weather", "unknown key", "one of per_day, days, grace_seconds"),
+    (("per_day", "weather"), "marking.late.weather", "unknown key", "one of unit, per_day, days, count, floor, cap"),
     (("due = ", "deu = "), "assignment[lab].deu", "unknown key deu", "did you mean 'due'"),
     (("after_week = 8", "after_weak = 8"), "course.breaks[1].after_weak", "unknown key", "did you mean 'after_week'"),
     (("labs = 60", "labs = 50"), "components", "50 + 40 = 90", "sum to 100"),
@@ -220,7 +220,12 @@ FAULTS_OF_THE_COURSE = [
     (("marks = 30", "marks = -1"), "assignment[quiz].marks", "-1", "greater than 0"),
     (("marks = 30", "marks = 0.00001"), "assignment[quiz].marks", "1e-05", "4 decimal places"),
     (("pass_mark = 50", "pass_mark = 101"), "marking.pass_mark", "101", "less than or equal to 100"),
-    (("per_day = 0.10", "per_day = 10"), "marking.late.per_day", "10", "less than or equal to 1"),
+    (("per_day = 0.10", "per_day = 10"), "marking.late.per_day", "10", "unit = 'points'"),
+    (("pass_mark = 50", 'pass_mark = 50\nrounding = "up"'), "marking.rounding", "up", "'half_up', 'half_even' or 'truncate'"),
+    (("pass_mark = 50", "pass_mark = 50\nminima = { exams = 40 }"), "marking.minima.exams", "exams", "one of labs, exam"),
+    (("pass_mark = 50", "pass_mark = 50\ncounting = { labs = {} }"), "marking.counting.labs", "{}", "best or drop_lowest"),
+    (("pass_mark = 50", "pass_mark = 50\nboundaries = [50, 40]"), "marking.boundaries", "[50, 40]", "rise"),
+    (("pass_mark = 50", "pass_mark = 50\ncodes = { X = 'y' }"), "marking.codes.X", "X", "'P', 'F'"),
     (("per_day = 0.10", "days = -5"), "marking.late.days", "-5", "greater than or equal to 0"),
     (("per_day = 0.10", "days = 1.5"), "marking.late.days", "1.5", "fractional part"),
     (("per_day = 0.10", "days = true"), "marking.late.days", "True", "a number"),

@@ -16,10 +16,10 @@ from .conftest import NOW, Fill  # type: ignore[import-not-found]
 
 
 def in_force(
-    database: Database, policy: str = "last", late_factor: queries.LateFactor | None = None
+    database: Database, policy: str = "last", penalised: queries.Penalised | None = None
 ) -> queries.InForce:
     with database.reading() as session:
-        return queries.in_force(session, policy, late_factor)
+        return queries.in_force(session, policy, penalised)
 
 
 def points(database: Database, student: str = "ada", item: str = "automatic", policy: str = "last") -> Decimal | None:
@@ -80,8 +80,8 @@ def test_the_best_attempt_is_the_best_after_lateness(database: Database, fill: F
     fill.mark("ada", "automatic", "3", submission=ada[0])
     fill.mark("ada", "automatic", "3.5", submission=ada[1])
 
-    def half_when_late(assignment: str, at: datetime, until: datetime | None) -> Decimal:
-        return Decimal(1) if at <= (until or NOW) else Decimal("0.5")
+    def half_when_late(assignment: str, at: datetime, until: datetime | None, points: Decimal) -> Decimal:
+        return points if at <= (until or NOW) else points / 2
 
     assert in_force(database, "best", half_when_late).counting["ada", "lab"].attempt == 1
     fill.extension("ada", NOW + timedelta(hours=2))

@@ -48,6 +48,6 @@ def assignment_mark() -> Callable[..., AssignmentMark]:
     def make(name: str, percent: str | Decimal | None, status: Status | None = None) -> AssignmentMark:
         value = None if percent is None else Decimal(percent)
         status = status or (Status.MISSING if value is None else Status.MARKED)
-        return AssignmentMark(name, status, (), value, Decimal(100), value, 0, Decimal(1), value)
+        return AssignmentMark(name, status, (), value, Decimal(100), value, penalised_percent=value)
 
     return make

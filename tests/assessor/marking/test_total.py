@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from math import floor
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assessor.course import MarkingPolicy
+from assessor.marking.acts import ModuleActs
 from assessor.marking.components import mark_component
-from assessor.marking.marks import AssignmentMark, ComponentMark, ModuleMark
+from assessor.marking.lateness import LateEffect
+from assessor.marking.marks import AssignmentMark, Code, ComponentMark, ModuleMark, Sitting, Status
 from assessor.marking.total import mark_module
 
 WEIGHTS = {"labs": Decimal(40), "project": Decimal(40), "quizzes": Decimal(20)}
@@ -62,6 +67,112 @@ def test_a_missing_component_leaves_no_total(marks: tuple[str | None, ...]) -> N
 
 def test_a_zero_component_is_not_a_missing_one() -> None:
     assert module("0", "50", "50").rounded == 30
+
+
+def parts(*marks: str | None, **minima: int) -> list[ComponentMark]:
+    return [
+        ComponentMark(
+            name, weight, None if mark is None else Decimal(mark), (), waived=mark is None,
+            minimum=Decimal(minima[name]) if name in minima else None,
+        )
+        for (name, weight), mark in zip(WEIGHTS.items(), marks, strict=True)
+    ]  # fmt: skip
+
+
+def test_a_component_that_the_board_waived_gives_its_weight_to_the_others_and_the_mark_says_so() -> None:
+    mark = mark_module(parts("72.3", "51.2", None))
+    assert (mark.total, mark.reweighted, mark.outcome) == (Decimal("61.75"), True, Code.PASS)
+    assert "board re-weighted: what was waived does not count" in [step.text for step in mark.working]
+    assert mark.working[0].text == "(40 % of labs 72.3 + 40 % of project 51.2) / 80 %"
+
+
+def test_a_module_all_of_which_is_waived_is_excused() -> None:
+    mark = mark_module(parts(None, None, None))
+    assert (mark.total, mark.outcome) == (None, Code.EXCUSED)
+
+
+def test_below_a_minimum_a_good_module_is_failed_with_its_mark() -> None:
+    mark = mark_module(parts("38", "80", "80", labs=40))
+    assert (mark.final, mark.outcome) == (63, Code.FAIL)
+    assert "labs is below its minimum of 40" in [step.text for step in mark.working]
+
+
+def test_below_a_minimum_a_module_may_be_held_to_a_cap_instead() -> None:
+    policy = MarkingPolicy(minimum_cap=Decimal(50))
+    mark = mark_module(parts("38", "80", "80", labs=40), policy)
+    assert (mark.total, mark.rounded, mark.outcome) == (Decimal("63.2"), 50, Code.PASS)
+    assert mark_module(parts("20", "20", "20", labs=40), policy).rounded == 20  # a cap raises nobody
+
+
+def test_the_cap_of_a_minimum_comes_before_the_one_rounding() -> None:
+    policy = MarkingPolicy(minimum_cap=Decimal("49.5"))
+    assert mark_module(parts("38", "80", "80", labs=40), policy).rounded == 50
+
+
+@pytest.mark.parametrize(("mark", "capped"), [("63", 50), ("44", 44), ("50", 50)])
+def test_a_referral_is_held_to_the_pass_mark(make_referred: MakeReferred, mark: str, capped: int) -> None:
+    found = mark_module(make_referred(mark))
+    assert (found.rounded, found.final, found.referred) == (Decimal(mark), capped, True)
+    assert found.outcome is (Code.PASS if capped >= 50 else Code.FAIL)
+
+
+def test_a_referral_has_a_cap_of_its_own_where_the_course_says_so(make_referred: MakeReferred) -> None:
+    assert mark_module(make_referred("63"), MarkingPolicy(referral_cap=Decimal(40))).final == 40
+    assert mark_module(make_referred("63"), MarkingPolicy(referral_capped="assignment")).final == 63
+
+
+MakeReferred = Callable[[str], list[ComponentMark]]
+
+
+@pytest.fixture
+def make_referred(assignment_mark: Make) -> MakeReferred:
+    """`make_referred("63")`: one component, whose only assignment was referred and got 63."""
+
+    def make(percent: str) -> list[ComponentMark]:
+        mark = replace(assignment_mark("exam", percent), sitting=Sitting.REFERRAL)
+        return [ComponentMark("exam", Decimal(100), Decimal(percent), (mark,))]
+
+    return make
+
+
+OUTCOMES = [
+    ("50", {}, ModuleActs(), Code.PASS),
+    ("49.5", {}, ModuleActs(), Code.PASS),
+    ("49.4", {}, ModuleActs(), Code.FAIL),
+    ("49.4", {}, ModuleActs(compensated=True), Code.COMPENSATED),
+    ("60", {}, ModuleActs(compensated=True), Code.PASS),
+    ("49.4", {"awaits_referral": True}, ModuleActs(), Code.REFERRAL),
+    ("60", {"considered": True}, ModuleActs(), Code.CONSIDERATIONS),
+    ("60", {}, ModuleActs(considered=True), Code.CONSIDERATIONS),
+    ("60", {}, ModuleActs(held=True, considered=True), Code.INTEGRITY),
+    (None, {"status": Status.HELD, "considered": True}, ModuleActs(), Code.INTEGRITY),
+    (None, {"status": Status.DEFERRED}, ModuleActs(), Code.DEFERRED),
+    (None, {}, ModuleActs(), Code.MISSING),
+    ("0", {"status": Status.NOT_SUBMITTED}, ModuleActs(), Code.NOT_SUBMITTED),
+    ("0", {"late": LateEffect(6, factor=Decimal(0))}, ModuleActs(), Code.LATE_ZERO),
+    ("0", {}, ModuleActs(), Code.FAIL),
+]
+
+
+@pytest.mark.parametrize(("percent", "about", "acts", "code"), OUTCOMES, ids=lambda part: str(part)[:40])
+def test_the_outcome(
+    assignment_mark: Make, percent: str | None, about: dict[str, Any], acts: ModuleActs, code: Code
+) -> None:
+    mark = replace(assignment_mark("exam", percent), **about)
+    component = mark_component("exam", Decimal(100), [mark], {"exam": Decimal(1)})
+    assert mark_module([component], acts=acts).outcome is code
+
+
+def test_not_submitted_beside_a_zero_is_a_fail(assignment_mark: Make) -> None:
+    marks = [assignment_mark("a", "0", Status.NOT_SUBMITTED), assignment_mark("b", "0")]
+    component = mark_component("exam", Decimal(100), marks, {"a": Decimal(1), "b": Decimal(1)})
+    assert mark_module([component]).outcome is Code.FAIL
+
+
+def test_what_is_truncated_says_so() -> None:
+    mark = mark_module(parts("69.96", "69.96", "69.96"), MarkingPolicy(rounding="truncate", places=1))
+    assert mark.final == Decimal("69.9")
+    assert mark.working[-1].text == "truncated once, to 1 decimal"
 
 
 PERCENT = st.fractions(0, 100, max_denominator=300)
