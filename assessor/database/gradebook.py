@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 
 from assessor.course import Assignment, Course
 from assessor.database.engine import Database
-from assessor.database.queries import InForce, Penalised, counting_submission, in_force
+from assessor.database.queries import Counted, InForce, Penalised, counting_submission, in_force
 from assessor.database.tables import REVIEW, Submission
+from assessor.marking.acts import NONE, NOTHING, AssignmentActs, Sitting
 from assessor.marking.assignments import mark_assignment
 from assessor.marking.components import mark_component
 from assessor.marking.exact import HUNDRED
 from assessor.marking.lateness import days_late, deadline, late_effect
-from assessor.marking.marks import AssignmentMark, ItemMark, ModuleMark
+from assessor.marking.marks import AssignmentMark, ItemMark, ModuleMark, Status, Step
 from assessor.marking.total import mark_module
 
 
@@ -64,22 +65,55 @@ def _penalised(course: Course) -> Penalised:
 
 
 def _module(course: Course, force: InForce, student: str, now: datetime | None) -> ModuleMark:
+    acts = force.decided.modules.get(student, NOTHING)
     components = []
     for name, weight in course.components.items():
         assignments = course.of_component(name)
         marks = [_assignment(course, assignment, force, student, now) for assignment in assignments]
-        components.append(mark_component(name, weight, marks, {a.name: a.weight for a in assignments}, course.marking))
-    return mark_module(components, course.marking)
+        weights = {assignment.name: assignment.weight for assignment in assignments}
+        waived = name in acts.waived
+        components.append(mark_component(name, weight, marks, weights, course.marking, waived=waived))
+    return mark_module(components, course.marking, acts)
 
 
 def _assignment(
     course: Course, assignment: Assignment, force: InForce, student: str, now: datetime | None
 ) -> AssignmentMark:
-    attempt = force.counting.get((student, assignment.name))
-    extended = force.extensions.get((student, assignment.name))
+    """The mark that counts: of the newest try, or of the one before while (or because) nothing came of a referral."""
+    key = (student, assignment.name)
+    acts = force.decided.assignments.get(key, NONE)
+    scaled = force.decided.scaled.get(assignment.name)
+    if scaled and acts.sitting is not Sitting.REFERRAL:
+        acts = replace(acts, scaled=scaled)
+    mark = _try(course, assignment, force, force, student, acts, now)
+    if acts.sitting is Sitting.FIRST:
+        return mark
+    before = replace(force.decided.earlier[key], scaled=scaled)
+    first = _try(course, assignment, force, force.earlier, student, before, None)
+    if acts.sitting is Sitting.REFERRAL and mark.status is Status.NOT_SUBMITTED:
+        step = Step("nothing was handed in at the referral: this mark stands", first.penalised_percent)
+        return replace(first, working=(*first.working, step), considered=acts.considered)
+    begun = mark.attempt is not None or any(item.points is not None for item in mark.items)
+    if acts.sitting is Sitting.REFERRAL and mark.status is Status.MISSING and not begun:
+        step = Step("referred by the board: awaits the new attempt", first.penalised_percent)
+        return replace(first, working=(*first.working, step), considered=acts.considered, awaits_referral=True)
+    return replace(mark, first=first)
+
+
+def _try(
+    course: Course,
+    assignment: Assignment,
+    force: InForce,
+    counted: Counted,
+    student: str,
+    acts: AssignmentActs,
+    now: datetime | None,
+) -> AssignmentMark:
+    attempt = counted.counting.get((student, assignment.name))
+    extended = _extended(course, force, counted, student, assignment.name, acts)
     return mark_assignment(
         assignment,
-        [_item(force, student, assignment.name, item, out_of) for item, out_of in assignment.items.items()],
+        [_item(counted, student, assignment.name, item, out_of) for item, out_of in assignment.items.items()],
         policy=course.marking,
         term=course.term,
         submitted_at=attempt.submitted_at if attempt else None,
@@ -87,11 +121,25 @@ def _assignment(
         extended_until=extended,
         in_review=attempt is not None and force.job_states.get(attempt.id) == REVIEW,
         closed=now is None or now > deadline(assignment.due, extended),
+        acts=acts,
     )
 
 
-def _item(force: InForce, student: str, assignment: str, item: str, out_of: Decimal) -> ItemMark:
-    mark = force.marks.get((student, assignment, item))
+def _extended(
+    course: Course, force: InForce, counted: Counted, student: str, name: str, acts: AssignmentActs
+) -> datetime | None:
+    """Until when a student has more time; in a team, whose extensions move whose deadline is the course's choice."""
+    own = counted.extensions.get((student, name))
+    if acts.share is None or course.marking.team_extension == "individual":
+        return own
+    if course.marking.team_extension == "none":
+        return None
+    members = force.decided.teams.get((name, acts.share.team), ())
+    return max((until for member in members if (until := counted.extensions.get((member, name)))), default=own)
+
+
+def _item(counted: Counted, student: str, assignment: str, item: str, out_of: Decimal) -> ItemMark:
+    mark = counted.marks.get((student, assignment, item))
     if mark is None:
         return ItemMark(item, None, out_of)
     return ItemMark(item, mark.points, mark.out_of, mark.author, mark.reason, mark.not_submitted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,6 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
 
+from assessor.database.acts import Act, Decided, Resit, Verb, acts_in_force, decided, resit_of
 from assessor.database.tables import OUT, QUEUED, RECORDED, REVIEW, Extension, Job, Mark, Student, Submission
 
 Key = tuple[str, str]
@@ -45,22 +46,44 @@ class GivenMark(NamedTuple):
 
 
 @dataclass(frozen=True)
-class InForce:
-    """Everything that decides the marks of a cohort, read in five queries whatever its size.
+class Record:
+    """What came in: attempts oldest first, marks oldest first, and for each student and assignment until when."""
+
+    attempts: list[Attempt]
+    marks: list[GivenMark]
+    extensions: dict[Key, datetime]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What of a record counts.
 
     Attributes:
         counting: for each student and assignment the attempt that counts.
         marks: for each student, assignment and item the mark in force: the newest of those that belong to the counting
             attempt or to no attempt.
-        job_states: state of the newest job of each submission.
         extensions: for each student and assignment until when; the newest extension holds.
     """
 
-    students: tuple[Student, ...]
     counting: Mapping[Key, Attempt]
     marks: Mapping[tuple[str, str, str], GivenMark]
-    job_states: Mapping[int, str]
     extensions: Mapping[Key, datetime]
+
+
+@dataclass(frozen=True)
+class InForce(Counted):
+    """Everything that decides the marks of a cohort, read in six queries whatever its size.
+
+    Attributes:
+        job_states: state of the newest job of each submission.
+        decided: the acts in force.
+        earlier: where a student tries again, by deferral or referral, what counted before; the rest is of the new try.
+    """
+
+    students: tuple[Student, ...]
+    job_states: Mapping[int, str]
+    decided: Decided
+    earlier: Counted
 
 
 def in_force(session: Session, policy: str, penalised: Penalised | None = None) -> InForce:
@@ -71,18 +94,54 @@ def in_force(session: Session, policy: str, penalised: Penalised | None = None) 
         penalised: what lateness leaves, for 'best'; without it lateness costs nothing.
     """
     students = tuple(session.scalars(select(Student).order_by(Student.id)))
-    extensions = _extensions(session)
     jobs = session.execute(select(Job.submission_id, Job.state).order_by(Job.id))
     states = {submission: state for submission, state in jobs}  # noqa: C416 - rows are not tuples to the type checker
-    marks = [GivenMark._make(row) for row in session.execute(_marks())]
-    attempts_ = [Attempt._make(row) for row in session.execute(_attempts())]
-    counting = _counting(attempts_, marks, extensions, policy, penalised)
-    force: dict[tuple[str, str, str], GivenMark] = {}
+    acts = decided(session)
+    now, before = _tries(session, acts.resits)
+    this, earlier = (_counted(record, policy, penalised) for record in (now, before))
+    return InForce(this.counting, this.marks, this.extensions, students, states, acts, earlier)
+
+
+def _tries(session: Session, resits: Mapping[Key, Resit], *only: Sequence[object]) -> tuple[Record, Record]:
+    """What came in, of each student's newest try and of the one before it.
+
+    Args:
+        only: conditions on submissions, marks and extensions.
+    """
+    conditions = only or ((), (), ())
+    attempts_ = [Attempt._make(row) for row in session.execute(_attempts().where(*conditions[0]))]  # type: ignore[arg-type]
+    marks = [GivenMark._make(row) for row in session.execute(_marks().where(*conditions[1]))]  # type: ignore[arg-type]
+    given = [(row[0], row[1], row[2], row[3]) for row in session.execute(_extensions().where(*conditions[2]))]  # type: ignore[arg-type]
+    if not resits:
+        return Record(attempts_, marks, {(who, what): until for who, what, until, _ in given}), Record([], [], {})
+    number = {each.id: each.attempt for each in attempts_}
+    now, before = Record([], [], {key: resit.until for key, resit in resits.items()}), Record([], [], {})
+    for each in attempts_:
+        resit = resits.get((each.student, each.assignment))
+        (now if resit is None or each.attempt > resit.attempt else before).attempts.append(each)
     for mark in marks:
+        resit = resits.get((mark.student, mark.assignment))
+        new = resit is None or (
+            mark.id > resit.mark if mark.submission is None else number[mark.submission] > resit.attempt
+        )
+        (now if new else before).marks.append(mark)
+    for student, assignment, until, at in given:
+        resit = resits.get((student, assignment))
+        if resit is not None and at <= resit.at:
+            before.extensions[student, assignment] = until
+        else:
+            now.extensions[student, assignment] = max(until, resit.until) if resit else until
+    return now, before
+
+
+def _counted(record: Record, policy: str, penalised: Penalised | None) -> Counted:
+    counting = _counting(record, policy, penalised)
+    force: dict[tuple[str, str, str], GivenMark] = {}
+    for mark in record.marks:
         attempt = counting.get((mark.student, mark.assignment))
         if mark.submission is None or (attempt is not None and mark.submission == attempt.id):
             force[mark.student, mark.assignment, mark.item] = mark
-    return InForce(students, counting, force, states, extensions)
+    return Counted(counting, force, record.extensions)
 
 
 def _marks() -> Select[int, str, str, str, int | None, Decimal, Decimal, str, str, bool]:
@@ -98,31 +157,24 @@ def _attempts() -> Select[int, str, str, int, datetime]:
     ).order_by(Submission.attempt)
 
 
-def _extensions(session: Session, *only: object) -> dict[Key, datetime]:
-    query = select(Extension.student_id, Extension.assignment, Extension.until).where(*only).order_by(Extension.id)  # type: ignore[arg-type]
-    return {(student, assignment): until for student, assignment, until in session.execute(query)}
+def _extensions() -> Select[str, str, datetime, datetime]:
+    return select(Extension.student_id, Extension.assignment, Extension.until, Extension.at).order_by(Extension.id)
 
 
-def _counting(
-    attempts_: Iterable[Attempt],
-    marks: Iterable[GivenMark],
-    extensions: Mapping[Key, datetime],
-    policy: str,
-    penalised: Penalised | None,
-) -> dict[Key, Attempt]:
-    """The attempt that counts of each student and assignment; `attempts_` oldest first."""
+def _counting(record: Record, policy: str, penalised: Penalised | None) -> dict[Key, Attempt]:
+    """The attempt that counts of each student and assignment."""
     if policy == "last":
-        return {(each.student, each.assignment): each for each in attempts_}
-    newest = {(mark.submission, mark.item): mark.points for mark in marks if mark.submission is not None}
+        return {(each.student, each.assignment): each for each in record.attempts}
+    newest = {(mark.submission, mark.item): mark.points for mark in record.marks if mark.submission is not None}
     points: dict[int | None, Decimal] = {}
     for (submission, _), value in newest.items():
         points[submission] = points.get(submission, Decimal(0)) + value
     chosen: dict[Key, tuple[Decimal, Attempt]] = {}
-    for each in attempts_:
+    for each in record.attempts:
         key = (each.student, each.assignment)
         score = points.get(each.id, Decimal(-1))
         if penalised and score > 0:
-            score = penalised(each.assignment, each.submitted_at, extensions.get(key), score)
+            score = penalised(each.assignment, each.submitted_at, record.extensions.get(key), score)
         if key not in chosen or score >= chosen[key][0]:
             chosen[key] = (score, each)
     return {key: attempt for key, (_, attempt) in chosen.items()}
@@ -132,28 +184,27 @@ def counting_submission(
     session: Session, student: str, assignment: str, policy: str, penalised: Penalised | None = None
 ) -> Submission | None:
     """The attempt of one student that counts, by the same rule as `in_force`."""
-    found = _counting(
-        [
-            Attempt._make(row)
-            for row in session.execute(
-                _attempts().where(Submission.student_id == student, Submission.assignment == assignment)
-            )
-        ],
-        [
-            GivenMark._make(row)
-            for row in session.execute(_marks().where(Mark.student_id == student, Mark.assignment == assignment))
-        ],
-        _extensions(session, Extension.student_id == student, Extension.assignment == assignment),
-        policy,
-        penalised,
-    ).get((student, assignment))
+    found = _counting(_one(session, student, assignment), policy, penalised).get((student, assignment))
     return None if found is None else session.get(Submission, found.id)
 
 
+def _one(session: Session, student: str, assignment: str) -> Record:
+    """What came in of one student's newest try of one assignment."""
+    key = (student, assignment)
+    again = acts_in_force(
+        session, Act.verb.in_((Verb.DEFER, Verb.REFER)), Act.student_id == student, Act.subject == assignment
+    )
+    return _tries(
+        session, {key: resit_of(again[-1])} if again else {},
+        (Submission.student_id == student, Submission.assignment == assignment),
+        (Mark.student_id == student, Mark.assignment == assignment),
+        (Extension.student_id == student, Extension.assignment == assignment),
+    )[0]  # fmt: skip
+
+
 def extended_until(session: Session, student: str, assignment: str) -> datetime | None:
-    """Until when one student has an extension, if so; the newest holds."""
-    here = (Extension.student_id == student, Extension.assignment == assignment)
-    return _extensions(session, *here).get((student, assignment))
+    """Until when one student has more time, by extension or a later try; the newest holds."""
+    return _one(session, student, assignment).extensions.get((student, assignment))
 
 
 def attempts(session: Session, student: str, assignment: str) -> list[Submission]:

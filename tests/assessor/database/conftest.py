@@ -17,6 +17,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
 
 from assessor.database import Database, open_database
+from assessor.database.acts import Verb, add_act
 from assessor.database.tables import Extension, Job, Mark, Student, Submission
 
 NOW = datetime(2021, 5, 3, 12, 0, tzinfo=UTC)
@@ -120,6 +121,14 @@ class Fill:
             session.add(
                 Extension(student_id=student, assignment=assignment, until=until, reason="r", author="a", at=NOW)
             )
+
+    def act(self, verb: Verb, student: str | None, subject: str = "", ends: int | None = None, **detail: object) -> int:
+        with self.database.transaction() as session:
+            act = add_act(
+                session, verb, student=student, subject=subject, detail=detail, reason="in confidence", author="board",
+                now=NOW, ends=ends,
+            )  # fmt: skip
+            return act.id
 
     def job(self, submission: int, state: str, grader: str = "g") -> int:
         with self.database.transaction() as session:

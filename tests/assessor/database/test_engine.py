@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from assessor.database import Database, engine, open_database
+from assessor.database import Database, engine, migrating, open_database
 from assessor.database.tables import Event, Mark, Student
 from assessor.errors import DatabaseUnavailable
 
@@ -237,7 +237,7 @@ def test_a_process_that_was_killed_while_writing_leaves_nothing(tmp_path: Path) 
 
 
 def test_the_place_says_engine_and_revision(database: Database) -> None:
-    assert database.describe().startswith(f"{database.engine.dialect.name}, revision 0001, ")
+    assert database.describe().startswith(f"{database.engine.dialect.name}, revision {migrating.HEAD}, ")
 
 
 def test_events_are_numbered_in_order(database: Database) -> None:

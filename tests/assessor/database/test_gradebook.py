@@ -7,12 +7,16 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from assessor.course import Course, load_course
 from assessor.database import Database
+from assessor.database.acts import Verb
 from assessor.database.gradebook import StudentRow, counting_attempt, gradebook
 from assessor.database.tables import RECORDED, REVIEW
-from assessor.marking.marks import AssignmentMark, Status
+from assessor.errors import DatabaseUnavailable
+from assessor.marking.marks import AssignmentMark, Code, Sitting, Status
 
 from .conftest import NOW, Fill  # type: ignore[import-not-found]
 
@@ -213,3 +217,178 @@ def test_students_are_in_the_order_of_their_ids(course: Course, database: Databa
         fill.student(name)
     ids = [row.id for row in gradebook(course, database)]
     assert ids == sorted(ids)
+
+
+# What people decided
+
+
+def project_of(row: StudentRow) -> AssignmentMark:
+    return row.mark.components[1].assignments[0]
+
+
+UNTIL = (NOW + timedelta(days=60)).isoformat()
+
+
+def again(**after: int) -> dict[str, object]:
+    return {"until": UNTIL, "after_attempt": after.get("attempt", 0), "after_mark": after.get("mark", 0)}
+
+
+def test_a_waived_assignment_or_component_is_left_out(course: Course, database: Database, fill: Fill, ada: int) -> None:
+    fill.act(Verb.WAIVE, "ada", "quiz")
+    row = only(course, database)
+    assert (row.mark.total, row.mark.reweighted, row.mark.outcome) == (72, True, Code.PASS)
+    fill.act(Verb.WAIVE, "ada", "labs")
+    assert only(course, database).mark.total == 64
+
+
+def test_an_act_that_was_ended_no_longer_holds(course: Course, database: Database, fill: Fill, ada: int) -> None:
+    waiver = fill.act(Verb.WAIVE, "ada", "quiz")
+    fill.act(Verb.END, "ada", "quiz", ends=waiver)
+    assert only(course, database).mark.total == Decimal("71.6")
+
+
+def test_a_hold_withholds_the_mark_and_a_claim_does_not(
+    course: Course, database: Database, fill: Fill, ada: int
+) -> None:
+    claim = fill.act(Verb.CLAIM, "ada", "quiz")
+    assert (only(course, database).mark.total, only(course, database).mark.outcome) == (
+        Decimal("71.6"), Code.CONSIDERATIONS,
+    )  # fmt: skip
+    fill.act(Verb.END, "ada", "quiz", ends=claim)
+    assert only(course, database).mark.outcome is Code.PASS
+    fill.act(Verb.HOLD, "ada", "lab")
+    assert (only(course, database).mark.total, only(course, database).mark.outcome) == (None, Code.INTEGRITY)
+
+
+def test_a_hold_of_the_whole_module_is_its_outcome(course: Course, database: Database, fill: Fill, ada: int) -> None:
+    fill.act(Verb.HOLD, "ada")
+    assert only(course, database).mark.outcome is Code.INTEGRITY
+
+
+def test_a_penalty_and_a_scaling_are_steps_in_their_order(
+    course: Course, database: Database, fill: Fill, ada: int
+) -> None:
+    fill.act(Verb.PENALISE, "ada", "project", rule="deduct", value="10", words="over the page limit")
+    fill.act(Verb.SCALE, None, "project", formula="m + 6")
+    project = project_of(only(course, database))
+    assert [(step.text, step.value) for step in project.working][1:] == [
+        ("64 of 100", 64), ("scaled by the board, m + 6", 70), ("over the page limit: - 10", 60),
+    ]  # fmt: skip
+    assert (project.percent, project.agreed_percent, project.penalised_percent) == (64, 70, 60)
+
+
+def test_a_share_makes_a_members_mark(course: Course, database: Database, fill: Fill, ada: int) -> None:
+    fill.act(Verb.SHARE, "ada", "project", team="T1", factor="1.2", words="4 x 30 %")
+    assert project_of(only(course, database)).penalised_percent == Decimal("76.8")
+    fill.act(Verb.SHARE, "ada", "project", team="T1", factor="0.6", words="module leader's decision")
+    assert project_of(only(course, database)).penalised_percent == Decimal("38.4")  # the newest share counts
+
+
+@pytest.mark.parametrize(("policy", "days"), [("individual", 2), ("team", 0), ("none", 2)])
+def test_whose_extension_moves_a_teams_deadline(
+    tmp_path: Path, database: Database, fill: Fill, policy: str, days: int
+) -> None:
+    course = write_course(tmp_path)
+    file = tmp_path / "course.toml"
+    file.write_text(file.read_text().replace("[marking]\n", f'[marking]\nteam_extension = "{policy}"\n'))
+    course = load_course(tmp_path)
+    for student in ("ada", "bob"):
+        fill.student(student)
+        fill.submission(student, "project", at=DUE, days=2)
+        fill.mark(student, "total", "64", "100", assignment="project")
+        fill.act(Verb.SHARE, student, "project", team="T1", factor="1", words="even")
+    fill.extension("bob", DUE + timedelta(days=7), "project")
+    marks = {row.id: project_of(row).days_late for row in gradebook(course, database)}
+    assert marks["ada"] == days
+    assert marks["bob"] == (2 if policy == "none" else 0)
+
+
+def test_a_referral_awaits_its_marks_is_then_capped_and_keeps_the_first_mark(
+    course: Course, database: Database, fill: Fill
+) -> None:
+    fill.student("ada")
+    fill.mark("ada", "total", "20", "100", assignment="project")
+    fill.mark("ada", "total", "9", "30", assignment="quiz")
+    attempt = fill.submission("ada")
+    for item, out_of in (("automatic", "4"), ("plot", "1")):
+        last = fill.mark("ada", item, "1", out_of, submission=attempt)
+    assert only(course, database).mark.outcome is Code.FAIL
+    fill.act(Verb.REFER, "ada", "project", **again(mark=last))
+    row = only(course, database, now=NOW)
+    assert (row.mark.final, row.mark.outcome) == (30, Code.REFERRAL)
+    assert project_of(row).awaits_referral
+    fill.mark("ada", "total", "95", "100", assignment="project")
+    row = only(course, database, now=NOW)
+    assert (row.mark.rounded, row.mark.final, row.mark.outcome) == (60, 50, Code.PASS)
+    project = project_of(row)
+    assert (project.sitting, project.penalised_percent) == (Sitting.REFERRAL, 95)
+    assert project.first is not None
+    assert project.first.penalised_percent == 20
+
+
+def test_where_nothing_is_handed_in_at_a_referral_the_first_mark_stands(
+    course: Course, database: Database, fill: Fill, ada: int
+) -> None:
+    fill.act(Verb.REFER, "ada", "lab", **again(attempt=1, mark=99))
+    assert lab_of(only(course, database, now=NOW)).awaits_referral
+    after = lab_of(only(course, database, now=NOW + timedelta(days=61)))
+    assert (after.awaits_referral, after.penalised_percent, after.sitting) == (False, 80, Sitting.FIRST)
+    assert after.working[-1].text == "nothing was handed in at the referral: this mark stands"
+
+
+def test_a_referrals_hand_in_is_late_by_its_own_deadline(
+    course: Course, database: Database, fill: Fill, ada: int
+) -> None:
+    fill.act(Verb.REFER, "ada", "lab", **again(attempt=1, mark=99))
+    new = fill.submission("ada", attempt=2, days=50)
+    assert lab_of(only(course, database)).status is Status.MISSING
+    fill.mark("ada", "automatic", "4", submission=new)
+    fill.mark("ada", "plot", "1", "1", submission=new)
+    lab = lab_of(only(course, database))
+    assert (lab.days_late, lab.percent, lab.attempt) == (0, 100, 2)
+    with database.reading() as session:
+        counting = counting_attempt(course, session, "ada", "lab")
+    assert counting is not None
+    assert counting.id == new
+
+
+def test_under_the_best_attempt_a_referral_does_not_compete_with_the_first_try(
+    tmp_path: Path, database: Database, fill: Fill, ada: int
+) -> None:
+    course = write_course(tmp_path, "best")
+    fill.act(Verb.REFER, "ada", "lab", **again(attempt=1, mark=99))
+    new = fill.submission("ada", attempt=2, days=50)
+    fill.mark("ada", "automatic", "1", submission=new)
+    fill.mark("ada", "plot", "0", "1", submission=new)
+    assert lab_of(only(course, database)).percent == 20
+
+
+def test_a_deferred_first_attempt_is_awaited_and_not_capped(
+    course: Course, database: Database, fill: Fill, ada: int
+) -> None:
+    fill.act(Verb.DEFER, "ada", "quiz", **again(mark=99))
+    row = only(course, database, now=NOW)
+    assert (row.mark.total, row.mark.outcome) == (None, Code.DEFERRED)
+    fill.act(Verb.END, "ada", "quiz", ends=1)
+    assert only(course, database, now=NOW).mark.outcome is Code.PASS
+
+
+def test_what_misconduct_cost_the_first_try_does_not_follow_into_the_referral(
+    course: Course, database: Database, fill: Fill, ada: int
+) -> None:
+    fill.act(Verb.PENALISE, "ada", "project", rule="factor", value="0", words="collusion")
+    fill.act(Verb.REFER, "ada", "project", **again(attempt=1, mark=4))
+    assert project_of(only(course, database, now=NOW)).penalised_percent == 0
+    fill.mark("ada", "total", "98", "100", assignment="project")
+    assert project_of(only(course, database, now=NOW)).penalised_percent == 98
+
+
+def test_acts_are_never_changed_and_none_is_ended_twice(database: Database, fill: Fill) -> None:
+    fill.student("ada")
+    waiver = fill.act(Verb.WAIVE, "ada", "quiz")
+    for statement in ("UPDATE act SET reason = 'x'", "DELETE FROM act"):
+        with pytest.raises(DatabaseUnavailable, match="append-only"), database.transaction() as session:
+            session.execute(text(statement))
+    fill.act(Verb.END, "ada", "quiz", ends=waiver)
+    with pytest.raises(IntegrityError):
+        fill.act(Verb.END, "ada", "quiz", ends=waiver)
