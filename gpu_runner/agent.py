@@ -14,6 +14,13 @@ A request is a list `[number, operation, arguments, released handles, bytes that
     [number, "refused", reason]                             the result is data of a kind that does not cross
     [number, "stop"]                                        an iterator is at its end
 
+or, before the reply, any number of times, a question from a function that the trusted end has put in the place of one
+of the notebook's:
+
+    [number, "asks", name, arguments, keywords]             answered with [number, "answer", value] or
+                                                            [number, "refused", reason]
+
+
 What is not data becomes a handle: the object stays here in a table, counted, until the trusted end releases it.
 A file of weights is opened here too, since opening a pickle is running it.
 """
@@ -63,6 +70,9 @@ class _Stop(Exception):
     """An iterator is at its end."""
 
 
+_ABSENT = object()
+
+
 class Session:
     """One serving of one namespace. `working` is true only while the student's code may be interrupted."""
 
@@ -72,10 +82,14 @@ class Session:
         self.objects: dict[int, list[Any]] = {}
         self.numbers: dict[int, int] = {}
         self.last = 0
+        self.paused = False
+        self.number, self.place = -1, (0, 0)
+        self.replaced: dict[str, Any] = {}
 
     def serve(self) -> None:
-        """Answers until the other end closes."""
+        """Answers until the other end closes, or asks for a pause; what handles stand for stays."""
         sock = self.sock
+        self.paused, self.place = False, (os.getpid(), threading.get_ident())
         sock.setblocking(True)
         sock.set_inheritable(False)
         before = signal.getsignal(signal.SIGINT)
@@ -86,7 +100,7 @@ class Session:
                 signal.signal(signal.SIGINT, before)
 
     def _serve(self, sock: socket.socket) -> None:
-        while True:
+        while not self.paused:
             self._catch_interrupts()
             prefix = self._receive(tensors.PREFIX.size)
             if prefix is None:
@@ -135,6 +149,7 @@ class Session:
         try:
             request = tensors.decode(header, payload, handle=self._object, place=True, owned=True)
             number, name, arguments, released, max_message_bytes = request
+            self.number = number
             self.release(*released)
             self.working = True
             value = _OPERATIONS[name](self, *arguments)
@@ -224,6 +239,44 @@ class Session:
         except (Exception, SystemExit) as exc:  # noqa: BLE001  opening a pickle runs code
             raise tensors.Refused(f"{path!r} cannot be opened: {_line(exc)}") from None
 
+    def stand_in(self, name: str) -> None:
+        """Puts a function in the place of a global; calls of it are answered by the trusted end."""
+        self.replaced.setdefault(name, self.namespace.get(name, _ABSENT))
+        self.namespace[name] = lambda *arguments, **keywords: self._ask(name, list(arguments), keywords)
+
+    def withdraw(self) -> None:
+        """Puts the notebook's own globals back."""
+        for name, value in self.replaced.items():
+            if value is _ABSENT:
+                self.namespace.pop(name, None)
+            else:
+                self.namespace[name] = value
+        self.replaced.clear()
+
+    def _ask(self, name: str, arguments: list[Any], keywords: dict[str, Any]) -> Any:
+        if not self.working or self.place != (os.getpid(), threading.get_ident()):
+            raise RuntimeError(f"{name} can be called from the notebook's main thread alone, while it is asked something")
+        question = tensors.encode([self.number, "asks", name, arguments, keywords], self._handle)
+        self.working = False  # no byte may be lost to an interrupt
+        try:
+            for part in question.parts:
+                self.sock.sendall(part)
+            prefix = self._receive(tensors.PREFIX.size)
+            sizes = tensors.read_prefix(prefix, tensors.MAX_MESSAGE_BYTES) if prefix is not None else ()
+            header, payload = [self._receive(size) for size in sizes] or (None, None)
+            if header is None or payload is None:
+                raise RuntimeError("the channel was closed")
+            _, kind, value = tensors.decode(header, payload, handle=self._object, place=True, owned=True)
+        finally:
+            self.working = True
+        if kind != "answer":
+            raise RuntimeError(f"{name}: {value}")
+        return value
+
+    def pause(self) -> None:
+        """Lets the notebook go on after this reply."""
+        self.paused = True
+
     def seed(self, number: int) -> None:
         """Seeds every generator that the notebook may use, and undoes global settings that it left behind."""
         random.seed(number)
@@ -253,6 +306,9 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "len": lambda _, value: len(value),
     "checkpoint": Session.checkpoint,
     "seed": Session.seed,
+    "pause": Session.pause,
+    "stand_in": Session.stand_in,
+    "withdraw": Session.withdraw,
     "release": Session.release,
 }
 

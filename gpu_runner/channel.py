@@ -13,6 +13,8 @@ bytes that no honest encoder writes. So:
   so that a busy machine fails nobody; only time spent waiting counts. A slow trickle of bytes obeys the same bound.
 - When time is up we interrupt the kernel and wait a grace time for the reply with that number. If it comes, the stream
   is in step and the kernel lives on. If not, the channel is broken.
+- A function of this side may stand in for one of the notebook's, for as long as the owner says: then the kernel may ask
+  before it replies, data for data. How often and how long is bounded, and what an answer takes is not the kernel's time.
 - Whatever comes while no reply is awaited, or does not parse, or carries another number, breaks the channel: after it
   there is no telling which bytes answer what. A broken channel answers every later request with `KernelDied`; its owner
   may open a new kernel. It never guesses, and it never gives a value from a stream that is out of step.
@@ -50,6 +52,8 @@ POLL_SECONDS = 0.1
 CHUNK_BYTES = 2**20
 MAX_LENGTH = 10**8
 MAX_TEXT = 4000
+MAX_QUESTIONS = 1000
+"""How often functions of this side answer for one budget."""
 MAX_RELEASED = 10_000
 """Handles let go with one request; the rest goes with the next."""
 
@@ -93,6 +97,7 @@ class Channel:
     Attributes:
         wrap: what a handle becomes on this side; the student proxy sets it.
         unwrap: the handle that an object of this side stands for, when it is sent back.
+        raised: makes the exception for what the student's code raised.
         cpu_clock: CPU seconds that the kernel's process tree has used so far; None counts wall time.
     """
 
@@ -115,6 +120,9 @@ class Channel:
         self._broken = ""
         self._released: list[int] = []
         self._budget: Budget | None = None
+        self.raised: Callable[[str, str, str], StudentCodeError] = StudentCodeError
+        self._stand_ins: dict[str, Callable[..., Any]] = {}
+        self._questions = 0
         sock.setblocking(False)
         sock.set_inheritable(False)
 
@@ -126,6 +134,7 @@ class Channel:
     def begin(self, seconds: float) -> None:
         """Gives all requests from now on one budget of waiting; each new call replaces the last."""
         self._budget = Budget(seconds, self.cpu_clock)
+        self._questions = 0
 
     def names(self) -> list[str]:
         """Global names of the notebook, as claimed."""
@@ -203,6 +212,23 @@ class Channel:
         """Seeds the kernel's random generators."""
         self._ask("seed", number)
 
+    def stand_in(self, name: str, function: Callable[..., Any]) -> None:
+        """Lets `function`, of this side, answer for a global of the notebook until `withdraw`: data in, data out.
+
+        It must bound its own time. What it raises is refused to the kernel without a word of why.
+        """
+        self._stand_ins[name] = function
+        self._ask("stand_in", name)
+
+    def withdraw(self) -> None:
+        """Gives the notebook its own globals back; no function of this side answers any more."""
+        self._stand_ins.clear()
+        self._ask("withdraw")
+
+    def pause(self) -> None:
+        """Ends the agent's serving for now; the owner makes it serve again."""
+        self._ask("pause")
+
     def release(self, named: HandleRef) -> None:
         """Lets an object go, with the next request. Asks nothing now, so it is safe in a finaliser."""
         self._released.append(named.id)
@@ -248,12 +274,40 @@ class Channel:
             for part in frame.parts:
                 self._send(memoryview(part), check)
             reply = self._receive(check)
+            while reply[0] == "asks":
+                for budget in budgets:
+                    budget.stop()
+                answer = self._answer(reply)
+                for budget in budgets:
+                    budget.start()
+                for part in answer.parts:
+                    self._send(memoryview(part), check)
+                reply = self._receive(check)
         finally:
             for budget in budgets:
                 budget.stop()
         if expired:
             raise StudentTimeout(expired[0].seconds)
         return reply
+
+    def _answer(self, question: list[Any]) -> tensors.Frame:
+        """What a function of this side says to a question of the kernel's."""
+        self._questions += 1
+        match question:
+            case ["asks", str(name), list(arguments), dict(keywords)] if name in self._stand_ins:
+                pass
+            case _:
+                raise self._break(BadReply("a question that nobody may ask"))
+        if self._questions > MAX_QUESTIONS:
+            return tensors.encode([self._number, "refused", "it was called too often"])
+        try:
+            value = self._stand_ins[name](*arguments, **keywords)
+        except Exception:  # noqa: BLE001  what it makes of a stranger's arguments is nobody's business but the stranger's
+            return tensors.encode([self._number, "refused", "these arguments cannot be used"])
+        try:
+            return tensors.encode([self._number, "answer", value], tensors.refuse, self._max_message_bytes)
+        except tensors.Refused as exc:
+            raise ChannelMisused(f"{name}: this cannot be sent to the student's process: {exc}") from exc
 
     def _break(self, fault: StudentFault, reason: str = "") -> StudentFault:
         self._broken = self._broken or reason or str(fault)
@@ -332,7 +386,7 @@ class Channel:
             case ["value", value]:
                 return value
             case ["raised", str(type_name), str(message), str(traceback)]:
-                raise StudentCodeError(type_name[:MAX_TEXT], message[:MAX_TEXT], traceback[:MAX_TEXT])
+                raise self.raised(type_name[:MAX_TEXT], message[:MAX_TEXT], traceback[:MAX_TEXT])
             case ["missing", str(name)]:
                 raise NameMissing(name[:MAX_TEXT])
             case ["refused", str(reason)]:

@@ -3,7 +3,7 @@
 It runs as a plain file beside agent.py and tensors.py. It sets the limits that a process can only set itself, fixes
 what would make two runs differ, and becomes an ordinary ipykernel whose sockets are descriptors that it was given:
 already bound and listening, so that no path of the host need be visible here. One message type more than usual,
-`assessor_serve`, makes the main thread answer the trusted end of the channel until that end closes it.
+`assessor_serve`, makes the main thread answer the trusted end of the channel until that end closes it or asks for a pause.
 
 Until the kernel is made, the current directory is not the student's: a torch.py beside the notebook must not be ours.
 
@@ -170,8 +170,10 @@ def add_serving(kernel: Any, agent: Any, descriptor: int) -> None:
     os.set_inheritable(descriptor, False)
     channel = socket.socket(fileno=descriptor)
 
+    session = agent.Session(channel, kernel.shell.user_ns)
+
     def serve(*_: Any) -> None:
-        agent.serve(channel, kernel.shell.user_ns)
+        session.serve()
 
     kernel.shell_handlers["assessor_serve"] = serve
 

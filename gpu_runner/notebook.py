@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import platform
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,12 +27,15 @@ from nbformat import NotebookNode
 
 from gpu_runner.channel import Channel
 from gpu_runner.client import CheckedClient, OutputGauge, clean_text
-from gpu_runner.errors import ChannelMisused, SandboxFailed
+from gpu_runner.errors import ChannelMisused, SandboxFailed, StudentFault
 from gpu_runner.execution import CellRun, CellStatus, Execution, Limits, Outcome, Usage
 from gpu_runner.gpus import Lease
 from gpu_runner.provisioner import READY_SECONDS, SandboxProvisioner, death_reason
 from gpu_runner.sandbox import get_sandbox
 from gpu_runner.sandbox.warm import WarmProcess
+
+After = Callable[[str], None]
+"""Called between two cells with the grade id of the first, which did not raise; may use `Kernel.asking`."""
 
 
 class Kernel:
@@ -47,6 +50,7 @@ class Kernel:
         self._client.bound(self._gauge, limits)
         self._client.start_channels(stdin=False, hb=False)  # input() raises at once
         self._channel: Channel | None = None
+        self._serving = False
         self.manifest: dict[str, Any] = {}
 
     @property
@@ -87,15 +91,18 @@ class Kernel:
         state = "no answer" if self.alive else f"the kernel ended ({self.death_reason})"
         raise SandboxFailed(self._provisioner.backend, state, log[-2000:])
 
-    def run(self, notebook: NotebookNode) -> Execution:
+    def run(self, notebook: NotebookNode, after: After | None = None) -> Execution:
         """Runs every cell, going on past cells that raise. The kernel stays alive after it, where it can.
 
         Not after `serve`: from then on the main thread answers the channel.
+
+        Args:
+            after: see `After`.
         """
-        if self._channel is not None:
+        if self._serving:
             raise ChannelMisused("the kernel serves its channel and runs no more cells")
         started = datetime.now(UTC)
-        runner = _Runner(self, self._provisioner, clean_notebook(notebook), self._limits)
+        runner = _Runner(self, self._provisioner, clean_notebook(notebook), self._limits, after)
         cells = runner.run(self._loop, self._client)
         self._provisioner.watchdog.check_device()
         outcome = self._outcome(cells)
@@ -120,12 +127,31 @@ class Kernel:
 
     def serve(self) -> Channel:
         """Lets the agent answer in the kernel's main thread; the same channel when called again."""
+        if not self._serving:
+            self._provisioner.watchdog.begin_again()  # what asks has its own deadlines, and the notebook's time is its own
+        return self._served()
+
+    @contextmanager
+    def asking(self) -> Iterator[Channel]:
+        """The channel between two cells of a run; its waiting counts as the notebook's time. Afterwards the run goes on."""
+        channel = self._served()
+        yield channel
+        if not channel.broken:
+            self._provisioner.settle()  # no late interrupt may hit the next cell
+            with suppress(StudentFault):
+                channel.pause()
+        if channel.broken:
+            channel.close()  # which lets the kernel's main thread go
+        self._serving = False
+
+    def _served(self) -> Channel:
+        if not self._serving and not (self._channel and self._channel.broken):
+            self._client.shell_channel.send(self._client.session.msg("assessor_serve", {}))
+            self._serving = True
         if self._channel is None:
             sock = self._provisioner.channel_socket
             if sock is None:
                 raise SandboxFailed(self._provisioner.backend, "the kernel is closed")
-            self._provisioner.watchdog.begin_again()  # what asks has its own deadlines, and the notebook's time is its own
-            self._client.shell_channel.send(self._client.session.msg("assessor_serve", {}))
             self._channel = Channel(
                 sock,
                 interrupt=self.interrupt,
@@ -146,8 +172,15 @@ class Kernel:
 class _Runner:
     """One run of a notebook, cell by cell, with what became of each."""
 
-    def __init__(self, kernel: Kernel, provisioner: SandboxProvisioner, notebook: NotebookNode, limits: Limits) -> None:
-        self._kernel, self._provisioner, self.notebook = kernel, provisioner, notebook
+    def __init__(
+        self,
+        kernel: Kernel,
+        provisioner: SandboxProvisioner,
+        notebook: NotebookNode,
+        limits: Limits,
+        after: After | None,
+    ) -> None:
+        self._kernel, self._provisioner, self.notebook, self._after = kernel, provisioner, notebook, after
         self._watchdog, self._limits = provisioner.watchdog, limits
         self._runs: dict[int, CellRun] = {}
         self._replies: dict[int, str] = {}
@@ -181,32 +214,39 @@ class _Runner:
 
     async def _execute(self, client: NotebookClient, loop: asyncio.AbstractEventLoop) -> None:
         for index, cell in enumerate(self.notebook.cells):
-            if cell.cell_type != "code" or not cell.source.strip():
-                if cell.cell_type == "code":
-                    self._runs[index] = CellRun(index, CellStatus.OK, grade_id=_grade_id(cell))
+            if cell.cell_type != "code":
                 continue
             if not self._kernel.alive:
                 return
-            began = loop.time()
-            self._watchdog.cell_begins()
-            killed = False
-            try:
-                await client.async_execute_cell(cell, index)
-            except (DeadKernelError, CellTimeoutError):
-                killed = True
-            timed_out = self._watchdog.cell_ends()
-            if timed_out and self._kernel.alive:
-                await self._provisioner.settle()
-            error = _error(cell)
-            if timed_out or self._watchdog.passed in (Outcome.CPU_EXCEEDED, Outcome.WALL_EXCEEDED):
-                status = CellStatus.TIMED_OUT
-            elif killed or not self._kernel.alive:
-                status = CellStatus.KILLED
-            else:
-                raised = error or self._replies.get(index) == "error"
-                status = CellStatus.RAISED if raised else CellStatus.OK
-            self._runs[index] = CellRun(index, status, loop.time() - began, error, _grade_id(cell))
-            cell.outputs = joined_streams(cell.outputs)
+            run = self._runs[index] = CellRun(index, CellStatus.OK, grade_id=_grade_id(cell))
+            if cell.source.strip():
+                run = self._runs[index] = await self._execute_cell(client, loop, index, cell)
+            if self._after is not None and run.grade_id and run.status is CellStatus.OK and self._kernel.alive:
+                self._after(run.grade_id)
+
+    async def _execute_cell(
+        self, client: NotebookClient, loop: asyncio.AbstractEventLoop, index: int, cell: NotebookNode
+    ) -> CellRun:
+        began = loop.time()
+        self._watchdog.cell_begins()
+        killed = False
+        try:
+            await client.async_execute_cell(cell, index)
+        except (DeadKernelError, CellTimeoutError):
+            killed = True
+        timed_out = self._watchdog.cell_ends()
+        if timed_out and self._kernel.alive:
+            self._provisioner.settle()
+        error = _error(cell)
+        if timed_out or self._watchdog.passed in (Outcome.CPU_EXCEEDED, Outcome.WALL_EXCEEDED):
+            status = CellStatus.TIMED_OUT
+        elif killed or not self._kernel.alive:
+            status = CellStatus.KILLED
+        else:
+            raised = error or self._replies.get(index) == "error"
+            status = CellStatus.RAISED if raised else CellStatus.OK
+        cell.outputs = joined_streams(cell.outputs)
+        return CellRun(index, status, loop.time() - began, error, _grade_id(cell))
 
 
 @contextmanager

@@ -203,7 +203,7 @@ class SandboxProvisioner(KernelProvisionerBase):  # type: ignore[misc]
         """
         self._ask("interrupt_request", 0.0)
 
-    async def settle(self) -> None:
+    def settle(self) -> None:
         """Waits until the kernel has dealt with an interrupt, so that a late one does not hit the next cell."""
         self._ask("kernel_info_request", GRACE_SECONDS)
 

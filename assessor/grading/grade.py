@@ -9,7 +9,7 @@ it, that test is lost and the rest goes on in a new kernel. Both together happen
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from dataclasses import replace
@@ -20,6 +20,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from assessor.errors import GraderFault
+from assessor.grading.classic import ClassicCells, unfit
 from assessor.grading.incell import in_kernel_results
 from assessor.grading.plugin import run_tests
 from assessor.grading.results import Bundle, Grading, TestResult
@@ -32,6 +33,7 @@ from gpu_runner.gpus import Lease, leased
 from gpu_runner.notebook import Kernel, open_kernel
 
 MAX_REOPENED = 3
+_unfit: dict[tuple[object, ...], frozenset[str]] = {}
 _FATAL = (CellStatus.TIMED_OUT, CellStatus.KILLED)
 
 
@@ -43,11 +45,18 @@ def grade(bundle: Bundle) -> Grading:
         GraderFault: ours; the hidden tests, the reference or the source are broken.
     """
     sources = _sources(bundle)
-    rebased = {name: rebase(bundle.notebooks.get(name, b""), source) for name, source in sources.items()}
+    hidden_tests = any(bundle.grader.glob("test_*.py"))
+    rebased = {
+        name: rebase(bundle.notebooks.get(name, b""), source, hidden_tests=not hidden_tests)
+        for name, source in sources.items()
+    }
+    classic = {} if hidden_tests else {name: _classic(bundle, name, source) for name, source in sources.items()}
     with ExitStack() as stack:
         lease = stack.enter_context(leased(bundle.gpu, share=bundle.gpu_share, label=f"submission {bundle.submission_id}"))
-        runs = {name: stack.enter_context(_running(bundle, name, rebased[name], lease)) for name in sources}
-        if any(bundle.grader.glob("test_*.py")):
+        runs = {
+            name: stack.enter_context(_running(bundle, name, rebased[name], lease, classic.get(name))) for name in sources
+        }
+        if hidden_tests:
             first = next(iter(runs))
             code = {name: rebased[name].code for name in sources}
             tests = run_tests(
@@ -58,7 +67,7 @@ def grade(bundle: Bundle) -> Grading:
                 code={**code, "": code[first]},
             )
         else:
-            tests = _in_kernel(runs, sources)
+            tests = _in_kernel(runs, classic)
         execution = _merged([run.execution for run in runs.values()], list(runs))
         return Grading(
             submission_id=bundle.submission_id,
@@ -72,8 +81,12 @@ def grade(bundle: Bundle) -> Grading:
 class _Run:
     """One notebook of a submission: its record, its kernel, and the kernels after that."""
 
-    def __init__(self, bundle: Bundle, name: str, notebook: NotebookNode, lease: Lease | None) -> None:
-        self._bundle, self._notebook, self._lease = bundle, notebook, lease
+    def __init__(
+        self, bundle: Bundle, name: str, notebook: NotebookNode, lease: Lease | None, classic: ClassicCells | None
+    ) -> None:
+        self._bundle, self._notebook, self._lease, self._classic = bundle, notebook, lease, classic
+        if classic is not None:
+            classic.prepare(notebook)
         self._seed = sub_seed(bundle.seed, "kernel", name) % 2**32
         self._stack = ExitStack()
         self._kernel: Kernel | None = None
@@ -97,11 +110,19 @@ class _Run:
                 lease=self._lease,
             )
         )
-        execution: Execution = self._kernel.run(self._notebook)
+        execution: Execution = self._kernel.run(self._notebook, self._check_cell if self._classic else None)
         if not self._kernel.alive:
             self._last_reason = self._kernel.death_reason or execution.outcome.value
             self._leave_out(execution)
         return execution
+
+    def _check_cell(self, grade_id: str) -> None:
+        """Judges a classic test cell that has just run; see `ClassicCells.check`."""
+        if self._kernel is None or self._classic is None or not self._classic.knows(grade_id):
+            return
+        with self._kernel.asking() as channel:
+            channel.cpu_clock = _cpu_clock(self._kernel)
+            self._classic.check(grade_id, channel)
 
     def _leave_out(self, execution: Execution) -> None:
         """Empties the cells that ended the kernel, for the next one."""
@@ -153,13 +174,19 @@ class _Run:
 def _served(kernel: Kernel) -> Channel:
     """The kernel's channel; what its process tree computes is what counts against a test's time."""
     channel = kernel.serve()
-    channel.cpu_clock = lambda: float(kernel.usage().cpu_seconds)
+    channel.cpu_clock = _cpu_clock(kernel)
     return channel
 
 
+def _cpu_clock(kernel: Kernel) -> Callable[[], float]:
+    return lambda: float(kernel.usage().cpu_seconds)
+
+
 @contextmanager
-def _running(bundle: Bundle, name: str, rebased: Rebased, lease: Lease | None) -> Iterator[_Run]:
-    run = _Run(bundle, name, rebased.notebook, lease)
+def _running(
+    bundle: Bundle, name: str, rebased: Rebased, lease: Lease | None, classic: ClassicCells | None
+) -> Iterator[_Run]:
+    run = _Run(bundle, name, rebased.notebook, lease, classic)
     try:
         yield run
     finally:
@@ -195,10 +222,23 @@ def _public_files(source: Path) -> dict[str, bytes]:
     return {path.relative_to(source).as_posix(): path.read_bytes() for path in found}
 
 
-def _in_kernel(runs: dict[str, _Run], sources: dict[str, NotebookNode]) -> tuple[TestResult, ...]:
+def _classic(bundle: Bundle, name: str, source: NotebookNode) -> ClassicCells:
+    """The notebook's classic test cells; which of them must stay in the kernel is tried once a worker and source."""
+    key = name, nbformat.writes(source), bundle.source, bundle.limits, bundle.backend, bundle.python
+    if key not in _unfit:
+        plain = replace(bundle, attachments={}, seed=0)
+
+        def run(cells: ClassicCells, notebook: NotebookNode) -> None:
+            _Run(plain, name, notebook, None, cells).close()
+
+        _unfit[key] = unfit(source, run)
+    return ClassicCells(source, bundle.seed, bundle.limits.cell_cpu_seconds, _unfit[key])
+
+
+def _in_kernel(runs: dict[str, _Run], classic: dict[str, ClassicCells]) -> tuple[TestResult, ...]:
     results = []
     for name, run in runs.items():
-        for result in in_kernel_results(run.execution, sources[name]):
+        for result in in_kernel_results(run.execution, classic[name]):
             label = result.name if len(runs) == 1 else f"{name}::{result.name}"
             results.append(replace(result, name=label))
     return tuple(results)

@@ -7,7 +7,9 @@ A test gets `student` (the proxy; its generators seeded anew), `reference` (grad
     public                 may be shown to, and run by, students
     timeout(seconds)       for the student's side; default 30
     repeats(n)             runs n times with different seeds; all must pass
-    depends("test", ...)   builds on these tests; where one of them failed too, the message says so
+    depends("test", ...)   builds on these tests; where one of them failed too, the message says so. With
+                           instead="f" (or several names) the reference's `f` then stands in for the student's while this
+                           test runs (the error is carried forward): data in, data out, so no gradient goes through it
     hint("text")           read by the student when it does not pass
     review                 a wrong answer goes to a person instead of costing marks
     forbids("torch.x", ..) the student's code may name none of these, under whatever alias
@@ -26,7 +28,7 @@ import random
 import sys
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -37,6 +39,7 @@ import pytest
 import torch
 
 from assessor.errors import GraderFault
+from assessor.grading.bounded import bounded
 from assessor.grading.calibration import Calibration, Run, TrainedTooLow
 from assessor.grading.forbids import find_uses
 from assessor.grading.proxy import Student
@@ -46,19 +49,22 @@ from assessor.grading.seeds import sub_seed
 from assessor.grading.tolerances import WrongAnswer
 from assessor.grading.verdicts import OURS, judge
 from gpu_runner.channel import Channel
-from gpu_runner.errors import ChannelMisused, KernelDied, RunnerError
+from gpu_runner.errors import ChannelMisused, KernelDied, RunnerError, StudentFault
 
 Connect = Callable[[str], Channel]
 """Gives a live channel to the kernel of a notebook ('' for the first). Called again when the last one broke."""
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
+BACKSTOP_SECONDS = 900.0
+"""What one test may take on this side; a claim of the student's (a number of steps, say) may not hold a worker for ever."""
+STAND_IN_SECONDS = 5.0
 REPEAT = "repeat_index"
 MARKERS = (
     "marks(n): what the test is worth",
     "public: may be shown to students",
     "timeout(seconds): for the student's side",
     "repeats(n): runs n times with different seeds",
-    "depends(*names): tests that this one builds on",
+    "depends(*names, instead=()): tests that this one builds on; what the reference has in place of what they found wrong",
     "hint(text): shown when it does not pass",
     "review: a wrong answer goes to a person",
     "forbids(*names): what the student's code may not use",
@@ -211,7 +217,7 @@ class _Plugin:
         return check
 
     @pytest.fixture
-    def student(self, request: pytest.FixtureRequest) -> Student:
+    def student(self, request: pytest.FixtureRequest) -> Iterator[Student]:
         """The notebook, alive, its random generators seeded for this test."""
         node = request.node
         name = str(_argument(node, "notebook", ""))
@@ -226,7 +232,25 @@ class _Plugin:
                 if last:
                     raise
         student = self._students[node.nodeid] = Student(channel)
-        return student
+        carried = self.records.carried(node)
+        for function in carried:
+            channel.stand_in(function, self._reference_for(function))
+        yield student
+        if carried:
+            with suppress(StudentFault):
+                channel.withdraw()
+
+    def _reference_for(self, name: str) -> Callable[..., Any]:
+        """The reference's function, its time bounded: a student's code may give it any arguments."""
+        function = getattr(self._reference_module, name, None)
+        if function is None:
+            raise GraderFault(f"depends(instead={name!r}): reference.py has no such function")
+
+        def answer(*arguments: Any, **keywords: Any) -> Any:
+            with bounded(STAND_IN_SECONDS):
+                return function(*arguments, **keywords)
+
+        return answer
 
     def _check_forbidden(self, node: Any, notebook: str) -> None:
         marker = node.get_closest_marker("forbids")
@@ -276,6 +300,12 @@ class _Plugin:
         random.seed(number)
         np.random.seed(number % 2**32)
         torch.manual_seed(number)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:
+        """Bounds the test's time on this side."""
+        with bounded(BACKSTOP_SECONDS):
+            return (yield)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -33,6 +33,8 @@ class Record:
     reviewed: bool = False
     trained: bool = False
     depends: tuple[str, ...] = ()
+    instead: tuple[str, ...] = ()
+    carried: bool = False
     planned: int = 0
     finished: int = 0
     seconds: float = 0.0
@@ -82,13 +84,24 @@ class Records:
         for group in cases.values():
             for record, share in zip(group, share_equally(group[0].out_of, len(group)), strict=True):
                 record.out_of = share
+        order = list(cases)
         for record in self._records.values():
+            late = [name for name in record.depends if name in cases and order.index(name) > order.index(record.function)]
+            if record.instead and late:
+                raise GraderFault(f"test {record.function!r} carries forward from {late[0]!r}, which must stand before it")
             if unknown := [name for name in record.depends if name not in cases]:
                 raise GraderFault(f"test {record.function!r} depends on {unknown[0]!r}, which does not exist")
 
     def of(self, item: pytest.Item) -> Record:
         """The record of an item."""
         return self._records[_name(item)]
+
+    def carried(self, item: pytest.Item) -> tuple[str, ...]:
+        """Functions that the reference lends to this test, because a test that it builds on has found them wrong."""
+        record = self.of(item)
+        failed = {other.function for other in self._records.values() if other.judgement is not None}
+        record.carried = record.carried or bool(record.instead and failed & set(record.depends))
+        return record.instead if record.carried else ()
 
     def results(self) -> tuple[TestResult, ...]:
         """All results, in the order of the tests."""
@@ -103,7 +116,10 @@ class Records:
         if record.trained and verdict is Verdict.FAILED and not failed & set(record.depends):
             verdict = Verdict.REVIEW  # a trained metric alone fails nobody
             message += "; a person will look at this answer"
-        for name in record.depends if not passed else ():
+        if record.carried:
+            names = ", ".join(f"`{name}`" for name in record.instead)
+            message += f"\nTested with a right {names} in place of yours."
+        for name in record.depends if not passed and not record.carried else ():
             if name in failed:
                 message += f"\nThis builds on “{titles[name]}”, which did not pass either: mend that first."
         return TestResult(
@@ -150,7 +166,12 @@ def _record(item: pytest.Item) -> Record:
         public=item.get_closest_marker("public") is not None,
         reviewed=item.get_closest_marker("review") is not None,
         depends=tuple(depends.args) if depends else (),
+        instead=_instead(depends.kwargs.get("instead", ())) if depends else (),
     )
+
+
+def _instead(given: Any) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(map(str, given))
 
 
 def _argument(item: pytest.Item, marker: str, default: Any) -> Any:

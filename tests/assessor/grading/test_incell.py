@@ -1,4 +1,4 @@
-"""Classic test cells: a clean run earns the points, anything else does not, and what is ours goes to review."""
+"""Classic test cells that stay in the kernel: a clean run earns the points, anything else does not."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from assessor.errors import GraderFault
+from assessor.grading.classic import ClassicCells
 from assessor.grading.incell import in_kernel_results
 from assessor.grading.results import Verdict
 from gpu_runner.execution import CellStatus
 from gpu_runner.testing import recorded_execution
 
 
-def source(*cells: tuple[str, Any]) -> nbformat.NotebookNode:
+def source(*cells: tuple[str, Any]) -> ClassicCells:
     made = [
         new_code_cell("assert x", metadata={"nbgrader": {"grade": True, "solution": False, "grade_id": i, "points": p}})
         for i, p in cells
@@ -24,7 +25,8 @@ def source(*cells: tuple[str, Any]) -> nbformat.NotebookNode:
     answer = new_code_cell("x = 1", metadata={"nbgrader": {"grade": False, "solution": True, "grade_id": "answer"}})
     manual = {"grade": True, "solution": True, "grade_id": "essay", "points": 5}
     essay = [new_markdown_cell("", metadata={"nbgrader": manual}), new_code_cell("", metadata={"nbgrader": manual})]
-    return new_notebook(cells=[answer, *essay, new_code_cell("1"), *made])
+    notebook: nbformat.NotebookNode = new_notebook(cells=[answer, *essay, new_code_cell("1"), *made])
+    return ClassicCells(notebook, 0, 1.0, frozenset(i for i, _ in cells))
 
 
 @pytest.mark.parametrize(

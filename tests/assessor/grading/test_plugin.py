@@ -290,3 +290,81 @@ def test_nothing_of_the_surroundings_decides(tmp_path: Path, monkeypatch: pytest
 def test_a_test_that_prints_writes_nothing_of_ours(grade_with: Grade, capfd: pytest.CaptureFixture[str]) -> None:
     grade_with("def test_a(student):\n    print('secret')\n    assert student.x == 2\n", "x = 1")
     assert capfd.readouterr().out == ""
+
+
+CARRIED = """
+    @pytest.mark.marks(1)
+    def test_square(student): assert_close_to(student.square(3.0), 9.0)
+    @pytest.mark.marks(2)
+    @pytest.mark.depends("test_square", instead="square")
+    def test_sum(student): assert_close_to(student.sum_of_squares([1.0, 2.0]), 5.0)
+    @pytest.mark.marks(1)
+    def test_afterwards(student): assert_close_to(student.square(3.0), 9.0)
+"""
+SQUARE = "def square(x): return x * x\n"
+SUM = "def sum_of_squares(values): return sum(square(x) for x in values)\n"
+
+
+def test_an_error_is_carried_forward_with_the_references_function_in_its_place(grade_with: Grade) -> None:
+    results = grade_with(CARRIED, "def square(x): return x + x\n" + SUM, reference=SQUARE)
+    assert [result.verdict.name for result in results.values()] == ["FAILED", "PASSED", "FAILED"]
+    assert results["test_sum"].message == "Tested with a right `square` in place of yours."
+
+
+def test_nothing_is_carried_where_nothing_is_wrong_and_what_is_wrong_itself_still_costs(grade_with: Grade) -> None:
+    right = grade_with(CARRIED, SQUARE + SUM, reference=SQUARE)
+    assert [result.message for result in right.values()] == ["", "", ""]
+    wrong = "def sum_of_squares(values): return 0 * square(values[0])\n"
+    results = grade_with(CARRIED, "def square(x): return x + x\n" + wrong, reference=SQUARE)
+    assert results["test_sum"].verdict is Verdict.FAILED
+
+
+ORACLES = {
+    "kept for later": "kept = []\ndef sum_of_squares(values):\n    kept.append(square)\n    return 5.0\n"
+    "def square(x): return kept[-1](x) if kept else 0\n",
+    "odd arguments": "def square(x): return 0\ndef sum_of_squares(values):\n    try: square(object(), sum_of_squares)\n"
+    "    except RuntimeError as fault: assert 'cannot be used' in str(fault)\n    return 5.0\n",
+    "endless arguments": "def square(x): return 0\ndef sum_of_squares(values):\n    try: square(10**9)\n"
+    "    except RuntimeError: return 5.0\n",
+    "too often": "def square(x): return 0\ndef sum_of_squares(values):\n    while True: square(1.0)\n",
+    "from a thread": "import threading\ndef square(x): return 0\ndef sum_of_squares(values):\n"
+    "    seen = []\n    def ask():\n        try: seen.append(square(1.0))\n        except RuntimeError: seen.append(None)\n"
+    "    thread = threading.Thread(target=ask); thread.start(); thread.join()\n    assert seen == [None]\n    return 5.0\n",
+}
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_what_stands_in_answers_nothing_but_what_it_is_there_for(
+    grade_with: Grade, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assessor.grading.plugin.STAND_IN_SECONDS", 0.3)
+    reference = "def square(x):\n    if isinstance(x, int):\n        for _ in range(x): pass\n    return x * x\n"
+    results = grade_with(CARRIED, ORACLES[name], reference=reference, apart=True)
+    assert results["test_square"].verdict is not Verdict.PASSED
+    assert results["test_afterwards"].verdict is not Verdict.PASSED
+    assert results["test_sum"].verdict is (Verdict.RAISED if name == "too often" else Verdict.PASSED)
+
+
+def test_carrying_forward_needs_a_reference_and_an_order(grade_with: Grade) -> None:
+    results = grade_with(CARRIED, "def square(x): return 0\n" + SUM, reference="")
+    assert results["test_sum"].verdict is Verdict.REVIEW
+    upside_down = """
+        @pytest.mark.depends("test_b", instead="f")
+        def test_a(student): pass
+        def test_b(student): pass
+    """
+    with pytest.raises(GraderFault, match="must stand before it"):
+        grade_with(upside_down, "", reference="")
+
+
+def test_a_claim_that_makes_a_test_loop_on_this_side_costs_no_worker(
+    grade_with: Grade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assessor.grading.plugin.BACKSTOP_SECONDS", 0.3)
+    tests = """
+        def test_a(student):
+            for _ in range(student.steps): pass
+        def test_b(student): assert student.steps > 1
+    """
+    results = grade_with(tests, "steps = 10**12")
+    assert [result.verdict for result in results.values()] == [Verdict.REVIEW, Verdict.PASSED]
