@@ -131,7 +131,7 @@ def test_what_cannot_run_on_this_side_is_labelled(submit: Submit) -> None:
 
 
 def test_hidden_tests_never_enter_the_kernel(submit: Submit) -> None:
-    spy = SOLUTION + "\nimport gc\ndef double(x):\n    seen = str(globals().get('In'))\n    return 0 if 'sec' + 'ret 20' in seen else 2 * x\n"
+    spy = SOLUTION + "\ndef double(x):\n    return 0 if 'sec' + 'ret 20' in str(globals()['In']) else 2 * x\n"
     checks = {"hidden": CHECKS["hidden"]}
     grading = submit(spy, checks)
     assert "secret 20" not in grading.execution.notebook
