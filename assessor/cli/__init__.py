@@ -12,10 +12,12 @@ import sys
 import click
 
 from assessor.cli import (
+    board_commands,
     course_commands,
     grading_commands,
     machine_commands,
     mark_commands,
+    marker_commands,
     review_commands,
     student_commands,
 )
@@ -75,7 +77,10 @@ def assessor(ctx: click.Context, root: str | None) -> None:
     ctx.obj = root
 
 
-for module in (course_commands, student_commands, grading_commands, review_commands, mark_commands, machine_commands):
+for module in (
+    course_commands, student_commands, grading_commands, review_commands, mark_commands, marker_commands, board_commands,
+    machine_commands,
+):  # fmt: skip
     for command in module.COMMANDS:
         assessor.add_command(command)
 

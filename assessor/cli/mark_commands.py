@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from assessor.cli.context import json_option, names_argument, open_both, print_json, whoami
+from assessor.cli.context import json_option, names_argument, open_both, print_json, printable, whoami
 
 results_file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
@@ -72,8 +72,9 @@ def mark(ctx: click.Context, student: str, assignment: str, points: str, item: s
 @click.argument("assignment")
 @click.argument("until")
 @click.option("--reason", required=True, help="Why; kept in confidence, never on a mark sheet.")
+@click.option("--replace", is_flag=True, help="Take the place of an earlier extension that says otherwise.")
 @click.pass_context
-def extend(ctx: click.Context, student: str, assignment: str, until: str, reason: str) -> None:
+def extend(ctx: click.Context, student: str, assignment: str, until: str, reason: str, replace: bool) -> None:
     """Give STUDENT more time.
 
     UNTIL: '+3 days' after the deadline, 'week 11 Monday 16:00' or 2027-05-10T16:00:00+01:00.
@@ -82,8 +83,9 @@ def extend(ctx: click.Context, student: str, assignment: str, until: str, reason
 
     course, database = open_both(ctx)
     done = add_extension(
-        course, database, student, assignment, until, author=whoami(), reason=reason, now=datetime.now(UTC)
-    )
+        course, database, student, assignment, until, author=whoami(), reason=reason, now=datetime.now(UTC),
+        replace=replace,
+    )  # fmt: skip
     click.echo(f"{student}, {assignment}: extended to {done.until.astimezone(course.time_zone):%a %d %b %Y %H:%M %Z}")
     if done.note:
         click.echo(done.note)
@@ -123,4 +125,55 @@ def feedback(ctx: click.Context, names: tuple[str, ...], students: tuple[str, ..
     click.echo(f"{pages} pages in {course.root / 'feedback'}")
 
 
-COMMANDS = (quiz, project, mark, extend, marksheet, feedback)
+@click.command()
+@results_file
+@json_option
+@click.pass_context
+def extensions(ctx: click.Context, file: Path, as_json: bool) -> None:
+    """Give many extensions: a CSV with the columns student, assignment, until, reason.
+
+    All of them or none; two that disagree are refused.
+    """
+    from assessor.workflow.extend import import_extensions
+
+    done = import_extensions(*open_both(ctx), file, author=whoami(), now=datetime.now(UTC))
+    if as_json:
+        print_json(done)
+        return
+    click.echo(f"{file}: {done.new} new extensions, {done.unchanged} as before")
+
+
+@click.command()
+@click.argument("student")
+@names_argument
+@json_option
+@click.pass_context
+def explain(ctx: click.Context, student: str, names: tuple[str, ...], as_json: bool) -> None:
+    """Show how STUDENT's marks came about, line by line.
+
+    STUDENT: an id or a marking id.
+    """
+    from assessor.workflow.explain import explain as working
+
+    found = working(*open_both(ctx), student, names, now=datetime.now(UTC))
+    if as_json:
+        print_json(found)
+        return
+    for each in found.assignments:
+        click.secho(f"{each.name}{f'  {each.code}' if each.code else ''}", bold=True)
+        for line in each.before:
+            click.echo(f"    before: {printable(line)}")
+        for line in each.lines:
+            click.echo(f"    {printable(line)}")
+    if names:
+        return
+    click.secho("components", bold=True)
+    for each in found.components:
+        for line in each.lines:
+            click.echo(f"    {line}")
+    click.secho(f"module  {found.module.code}", bold=True)
+    for line in found.module.lines:
+        click.echo(f"    {line}")
+
+
+COMMANDS = (quiz, project, mark, extend, extensions, explain, marksheet, feedback)

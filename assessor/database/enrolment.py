@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from assessor.database.tables import Student
+from assessor.errors import UnknownName
 
 MARKING_ID_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 """Without those that are read for one another."""
@@ -61,3 +62,17 @@ def _marking_id(taken: set[str]) -> str:
         marking_id = "".join(secrets.choice(MARKING_ID_LETTERS) for _ in range(6))
         if marking_id not in taken:
             return marking_id
+
+
+def find_student(session: Session, given: str) -> Student:
+    """The student of this id, or of this marking id: whoever marks anonymously knows only the latter.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    found = session.get(Student, given)
+    if found is None:
+        found = session.scalar(select(Student).where(Student.marking_id == given))
+    if found is None:
+        raise UnknownName("student", given, session.scalars(select(Student.id)))
+    return found

@@ -13,7 +13,8 @@ from assessor.course import Course
 from assessor.csvfile import exact
 from assessor.database import Database
 from assessor.database.audit import add_event
-from assessor.database.queries import counting_submission, history, student_ids
+from assessor.database.enrolment import find_student
+from assessor.database.queries import counting_submission, history
 from assessor.database.tables import Mark
 from assessor.errors import AssessorError, UnknownName
 
@@ -46,7 +47,7 @@ def add_mark(
     reason: str,
     now: datetime,
 ) -> Given:
-    """Gives one student a mark for one item; it belongs to the attempt that counts, where there is one.
+    """Gives one student, by id or marking id, a mark for one item; it belongs to the attempt that counts, where there is one.
 
     Raises:
         UnknownName: no such student, assignment or item.
@@ -63,9 +64,7 @@ def add_mark(
     if not reason.strip():
         raise AssessorError(f"{student}, {name}, {item}: a mark by hand needs a reason")
     with database.transaction() as session:
-        known = student_ids(session)
-        if student not in known:
-            raise UnknownName("student", student, known)
+        student = find_student(session, student).id
         attempt = counting_submission(session, student, name, course.marking.counting_attempt)
         session.add(
             Mark(

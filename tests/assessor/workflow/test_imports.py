@@ -17,7 +17,7 @@ from assessor.csvfile import read_csv
 from assessor.database import Database, open_database
 from assessor.database.tables import Event, Extension, Mark, Student
 from assessor.errors import AssessorError, DatabaseUnavailable, ImportRefused, UnknownName
-from assessor.workflow.extend import add_extension
+from assessor.workflow.extend import add_extension, import_extensions
 from assessor.workflow.mark import add_mark
 from assessor.workflow.project_import import import_project
 from assessor.workflow.quiz_import import import_quiz
@@ -167,17 +167,63 @@ def test_a_mark_that_cannot_be_is_refused(
 # Extensions
 
 
-def test_more_time_is_counted_from_the_deadline_and_a_second_one_says_what_it_replaces(
-    small: Course, database: Database
-) -> None:
+def test_more_time_is_counted_from_the_deadline(small: Course, database: Database) -> None:
     due = small.assignment("powers").due
     first = add_extension(small, database, "ada", "powers", "+3 days", author="kim", reason="ill", now=NOW)
     assert first.until == due + timedelta(days=3) and first.note == ""
-    second = add_extension(small, database, "ada", "powers", "week 4 Friday 12:00", author="kim", reason="ill", now=NOW)
+    assert verbs(database) == ["extend"]
+
+
+def test_an_extension_that_disagrees_with_an_earlier_one_is_refused_unless_it_is_to_replace_it(
+    small: Course, database: Database
+) -> None:
+    add_extension(small, database, "ada", "powers", "+3 days", author="kim", reason="ill", now=NOW)
+    later = (small, database, "ada", "powers", "week 4 Friday 12:00")
+    with pytest.raises(AssessorError, match=r"disagrees with the extension until Thu 18 Feb .* that kim gave .*--replace"):
+        add_extension(*later, author="lee", reason="ill", now=NOW)
+    second = add_extension(*later, author="lee", reason="ill", now=NOW, replace=True)
     assert "replaces an earlier extension until Thu 18 Feb 2027 16:00 GMT" in second.note
     with database.reading() as session:
-        assert len(list(session.scalars(select(Extension)))) == 2
-    assert verbs(database) == ["extend", "extend"]
+        assert [extension.author for extension in session.scalars(select(Extension))] == ["kim", "lee"]
+
+
+def test_the_same_extension_again_changes_nothing(small: Course, database: Database) -> None:
+    for _ in range(2):
+        done = add_extension(small, database, "M0", "powers", "+3 days", author="kim", reason="ill", now=NOW)
+    assert "it was so before" in done.note
+    assert verbs(database) == ["extend"]
+
+
+EXTENSIONS = "student,assignment,until,reason\n"
+
+
+def test_extensions_come_in_from_a_table_once(small: Course, database: Database, table: Table) -> None:
+    text = EXTENSIONS + "ada,powers,+3 days,ill\nM1,powers,week 4 Friday 12:00,ill\nada,powers,+3 days,told twice\n"
+    for counts in ((2, 1), (0, 3)):
+        done = import_extensions(small, database, table(text), author="kim", now=NOW)
+        assert (done.new, done.unchanged) == counts
+
+
+@pytest.mark.parametrize(
+    ("rows", "place", "words"),
+    [
+        ("ada,powers,+3 days,ill\nada,powers,+4 days,ill\n", "row 3, column 'until'", "Thu 18 Feb 2027 16:00 GMT, as in row 2"),
+        ("ada,powers,+3 days,ill\neve,powers,+4 days,ill\n", "row 3, column 'until'", "that kim gave on"),
+        ("ada,powers,+3 days,ill\nzed,powers,+4 days,ill\n", "row 3, column 'student'", "unknown student"),
+        ("ada,powers,+3 days,ill\nbob,power,+4 days,ill\n", "row 3, column 'assignment'", "did you mean powers"),
+        ("ada,powers,+3 days,ill\nbob,powers,-4 days,ill\n", "row 3, column 'until'", "not a time"),
+        ("ada,powers,+3 days,ill\nbob,powers,+4 days, \n", "row 3, column 'reason'", "a value"),
+    ],
+)
+def test_a_table_of_extensions_that_is_wrong_gives_none(
+    small: Course, database: Database, table: Table, rows: str, place: str, words: str
+) -> None:
+    add_extension(small, database, "eve", "powers", "+9 days", author="kim", reason="ill", now=NOW)
+    with pytest.raises(ImportRefused) as fault:
+        import_extensions(small, database, table(EXTENSIONS + rows), author="kim", now=NOW)
+    assert place in str(fault.value) and words in str(fault.value)
+    with database.reading() as session:
+        assert [extension.student_id for extension in session.scalars(select(Extension))] == ["eve"]
 
 
 @pytest.mark.parametrize(
