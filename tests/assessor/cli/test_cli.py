@@ -126,33 +126,3 @@ def test_the_demo_never_replaces_what_it_did_not_make(tmp_path: Path) -> None:
     done = run("demo", "--dir", tmp_path)
     assert done.returncode == 1 and "no demo made" in done.stderr
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
-
-
-def test_decisions_and_second_marks_from_the_prompt(course: Path, tmp_path: Path) -> None:
-    roster = tmp_path / "roster.csv"
-    roster.write_text("id,name,marking_id\nmax,Max Planck,QUANTA\n")
-    run("-C", course, "roster", roster)
-    run("-C", course, "mark", "QUANTA", "project", "62", "--item", "total", "--reason", "read")
-    scaled = run("-C", course, "board", "scale", "project", "m + 3", "--reason", "hard", "--yes")
-    assert scaled.returncode == 0 and "m + 3" in scaled.stdout, scaled.stderr
-    taken = run("-C", course, "board", "penalise", "max", "project", "- 5", "--for", "length", "--reason", "p. 5")
-    assert "QUANTA, penalise project: length: - 5" in taken.stdout, taken.stderr
-    working = run("-C", course, "explain", "QUANTA", "project").stdout
-    assert "scaled by the board, m + 3 = 65" in working and "length: - 5 = 60" in working
-    assert "Planck" not in working and "max" not in working
-    machine = json.loads(run("-C", course, "explain", "QUANTA", "--json").stdout)
-    assert machine["module"]["code"] == "NM"
-    acts = json.loads(run("-C", course, "board", "acts", "--json").stdout)
-    assert [act["what"] for act in acts] == ["scale project: m + 3", "penalise project: length: - 5"]
-    assert "62 of 100 recorded" in run("-C", course, "second", "mark", "QUANTA", "project", "62").stdout
-    assert "second marker is needed" in run("-C", course, "second", "list", "project").stdout
-    drawn = json.loads(run("-C", course, "moderate", "sample", "project", "--json").stdout)
-    assert drawn["pieces"][0]["student"] == "QUANTA"
-    for words, said in (
-        (("board", "scale", "project", "normal(60,12)", "--reason", "r", "--yes"), "refused"),
-        (("board", "end", "99", "--reason", "r"), "no act 99"),
-        (("explain", "zed"), "unknown student 'zed'"),
-        (("second", "mark", "QUANTA", "project", "101"), "from 0 to 100"),
-    ):
-        fault = run("-C", course, *words)
-        assert fault.returncode == 1 and fault.stderr.count("\n") == 1 and said in fault.stderr, words
