@@ -14,12 +14,14 @@ honest loops that print; the one that counts is in client.py.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import random
 import resource
 import socket
 import sys
+import types
 import warnings
 from pathlib import Path
 from typing import Any
@@ -95,9 +97,14 @@ def load_agent(here: Path) -> Any:
 
 
 def make_kernel(config: dict[str, Any], connection_file: Path) -> Any:
-    """An ipykernel on the given descriptors, not yet started."""
+    """An ipykernel on the given descriptors, not yet started.
+
+    What only costs time here is left out: a debugger that nobody can reach, options read from a command line.
+    """
+    from ipykernel import debugger, ipkernel
     from ipykernel.heartbeat import Heartbeat
     from ipykernel.kernelapp import IPKernelApp
+    from traitlets.config import Config
 
     descriptors = {int(port): number for port, number in config["sockets"].items()}
 
@@ -116,13 +123,26 @@ def make_kernel(config: dict[str, Any], connection_file: Path) -> Any:
         def init_crash_handler(self) -> None:  # no report files
             pass
 
+        def parse_command_line(self, argv: Any = None) -> None:
+            pass
+
     def bind_heartbeat(self: Any) -> None:
         bind(self.socket, self, self.port)
 
     Heartbeat._try_bind_socket = bind_heartbeat
     warnings.filterwarnings("ignore", module="ipykernel|traitlets|zmq")
-    app = Kernel.instance(connection_file=str(connection_file), log_level=50)
-    app.initialize(["--HistoryManager.enabled=False", "--InteractiveShellApp.exec_PYTHONSTARTUP=False"])
+    options = Config()
+    options.HistoryManager.enabled = False
+    options.InteractiveShellApp.exec_PYTHONSTARTUP = False
+    app = Kernel.instance(connection_file=str(connection_file), log_level=50, config=options)
+    debugger._is_debugpy_available = False
+    ipkernel.sys = types.SimpleNamespace(**{**vars(sys), "modules": {}})  # which it would all look at, for the debugger
+    gc.disable()  # nothing is garbage yet
+    try:
+        app.initialize([])
+    finally:
+        gc.enable()
+        ipkernel.sys = sys
     app.shell.enable_tip = False  # each banner would draw from `random`
     return app
 

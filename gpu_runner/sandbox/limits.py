@@ -263,7 +263,7 @@ def _remove(folders: object, seconds: float = 5.0) -> None:
             except OSError:
                 if time.monotonic() > deadline:
                     return
-                time.sleep(0.01)
+                time.sleep(0.001)
 
 
 def best_meter() -> type[Meter]:
