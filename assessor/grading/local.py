@@ -13,7 +13,7 @@ import linecache
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ def grade_source(
     *,
     seed: int = 0,
     public_only: bool = False,
+    only: Collection[str] = (),
+    shown: bool = True,
     collect: dict[str, tuple[list[float], bool]] | None = None,
 ) -> tuple[TestResult, ...]:
     """Runs a source notebook with some of its code replaced, then the hidden tests.
@@ -43,6 +45,8 @@ def grade_source(
     Args:
         replacements: grade id of a cell, or name of a function, class or variable defined at the top of a cell -> the
             code in its place. Magics and shell lines are left out; cells that raise are passed over.
+        only: names of the test functions to run; all where none is given.
+        shown: False leaves out the cells that only show something, whose grade ids begin as in `SHOWN`.
         collect: takes the values of calibrated metrics, which are then not judged.
 
     Raises:
@@ -50,11 +54,11 @@ def grade_source(
     """
     notebook = nbformat.read(source_notebook, as_version=4)
     fix_seeds(sub_seed(seed, "kernel", source_notebook.name) % 2**32)
-    namespace = run_cells(notebook, replacements or {}, source_notebook.parent)
+    namespace = run_cells(notebook, replacements or {}, source_notebook.parent, shown=shown)
     with in_process(namespace) as channel:
         code = {"": _answers(notebook, replacements or {})}
         return run_tests(
-            grader_dir, lambda name: channel, seed=seed, public_only=public_only, code=code, collect=collect
+            grader_dir, lambda name: channel, seed=seed, public_only=public_only, only=only, code=code, collect=collect
         )
 
 
@@ -66,7 +70,9 @@ def _answers(notebook: NotebookNode, replacements: Mapping[str, str]) -> list[st
     return [text for cell, text in zip(code, texts, strict=True) if cell.metadata.get("nbgrader", {}).get("solution")]
 
 
-def run_cells(notebook: NotebookNode, replacements: Mapping[str, str], folder: Path) -> dict[str, Any]:
+def run_cells(
+    notebook: NotebookNode, replacements: Mapping[str, str], folder: Path, *, shown: bool = True
+) -> dict[str, Any]:
     """Runs the code cells in a fresh namespace of this process, inside `folder`, and gives the namespace.
 
     What a cell raised is kept under '__errors__', cell number -> traceback.
@@ -80,6 +86,8 @@ def run_cells(notebook: NotebookNode, replacements: Mapping[str, str], folder: P
     namespace: dict[str, Any] = {"__name__": "__main__", "__errors__": errors}
     with _quiet(), contextlib.chdir(folder):
         for number, source in enumerate(replaced(cells, replacements)):
+            if not shown and cells[number][0].startswith(SHOWN):
+                continue
             name = f"<cell {number}>"
             linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
             try:
@@ -128,6 +136,7 @@ def _span(source: str, name: str) -> tuple[int, int] | None:
     return None
 
 
+SHOWN = ("check-", "plot-", "followup-")
 _TRANSPARENT = ("%%time", "%%timeit", "%%capture")
 
 

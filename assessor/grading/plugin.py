@@ -27,7 +27,7 @@ import os
 import random
 import sys
 import warnings
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from types import ModuleType
@@ -88,6 +88,7 @@ def run_tests(
     seed: int,
     device: str = "cpu",
     public_only: bool = False,
+    only: Collection[str] = (),
     code: Mapping[str, Sequence[str]] | None = None,
     collect: dict[str, tuple[list[float], bool]] | None = None,
 ) -> tuple[TestResult, ...]:
@@ -95,6 +96,7 @@ def run_tests(
 
     Args:
         connect: gives the channel; may raise `StudentFault` when the student's process cannot be had again.
+        only: names of the test functions to run, with what they depend on; all where none is given.
         code: the student's own code cells of each notebook ('' for the first), for `forbids`.
         collect: takes the values of calibrated metrics, which are then not judged.
         seed: of this run; each test's inputs and the student's generators are seeded from it.
@@ -108,7 +110,7 @@ def run_tests(
     if not files:
         raise GraderFault(f"{grader}: found no test_*.py; a grader needs at least one")
     with _isolated(grader), _reference(grader) as reference:
-        plugin = _Plugin(connect, reference, seed, device, public_only, code or {}, Calibration(grader, collect))
+        plugin = _Plugin(connect, reference, seed, device, public_only, only, code or {}, Calibration(grader, collect))
         arguments = ["-c", os.devnull, "--rootdir", str(grader), *_OPTIONS, *map(str, files)]
         status = pytest.main(arguments, plugins=[plugin])
     if plugin.interrupted:
@@ -169,11 +171,12 @@ class _Plugin:
         seed: int,
         device_name: str,
         public_only: bool,
+        only: Collection[str],
         code: Mapping[str, Sequence[str]],
         calibration: Calibration,
     ) -> None:
         self._connect, self._reference_module, self._seed = connect, reference, seed
-        self._device_name, self._public_only, self._code = device_name, public_only, code
+        self._device_name, self._public_only, self._only, self._code = device_name, public_only, only, code
         self._calibration = calibration
         self._students: dict[str, Student] = {}
         self.records = Records()
@@ -278,6 +281,8 @@ class _Plugin:
         """Notes every test before the first runs, so that none can be lost."""
         if self._public_only:
             items[:] = [item for item in items if item.get_closest_marker("public")]
+        if self._only:
+            items[:] = _with_what_they_build_on(self._only, items)
         self.records.plan(items)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -331,6 +336,16 @@ class _Plugin:
         traceback = getattr(exc, "traceback", "")
         theirs = f"\nin the student's process:\n{traceback}" if traceback and isinstance(traceback, str) else ""
         return f"{report.longreprtext}{theirs}\nseed {self._seed}, test {item.name}"
+
+
+def _with_what_they_build_on(names: Collection[str], items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """The tests of these names, and those that they depend on."""
+    wanted, size = set(names), 0
+    while size < len(wanted):
+        size = len(wanted)
+        chosen = [item for item in items if getattr(item, "originalname", item.name) in wanted]
+        wanted.update(name for item in chosen for marker in item.iter_markers("depends") for name in marker.args)
+    return chosen
 
 
 def _argument(node: Any, marker: str, default: Any) -> Any:

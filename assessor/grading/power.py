@@ -99,12 +99,19 @@ class Power:
 
 
 def measure(
-    name: str, notebook: Path, grader: Path, *, seeds: int = SEEDS, progress: Progress = lambda done, total: None
+    name: str,
+    notebook: Path,
+    grader: Path,
+    *,
+    seeds: int = SEEDS,
+    whole: bool = True,
+    progress: Progress = lambda done, total: None,
 ) -> Power:
     """Runs solution, release, right variants and mutants through the hidden tests.
 
     Args:
         seeds: how many seeds each right answer is tried with.
+        whole: False is quick: a mutant meets only the tests of which one should find it.
         progress: called after each run with how many are done of how many.
 
     Raises:
@@ -114,14 +121,17 @@ def measure(
     mutants, variants = load_mutants(grader), load_variants(grader)
     total, done = (1 + len(variants)) * seeds + 1 + len(mutants), 0
 
-    def run(replacements: Mapping[str, str], seed: int = 0, path: Path = notebook) -> tuple[TestResult, ...]:
+    def run(
+        replacements: Mapping[str, str], seed: int = 0, path: Path = notebook, only: tuple[str, ...] = ()
+    ) -> tuple[TestResult, ...]:
         nonlocal done
-        results = grade_source(path, grader, replacements, seed=seed)
+        results = grade_source(path, grader, replacements, seed=seed, only=only, shown=done == 0)
         done += 1
         progress(done, total)
         return results
 
-    false_fails, first = [], run({}, 0)
+    false_fails, first = [], run({})
+    tests = tuple(dict.fromkeys(plain_name(result) for result in first))
     for answer, replacements in {"the solution": {}, **variants}.items():
         for seed in range(seeds):
             results = first if (answer, seed) == ("the solution", 0) else run(replacements, seed)
@@ -133,12 +143,13 @@ def measure(
         empty = points(run({}, path=released))
     kills = []
     for mutant in mutants:
-        results = run({mutant.replaces: mutant.source})
+        if unknown := set(mutant.killed_by) - set(tests):
+            raise GraderFault(f"{name}: mutant {mutant.name} is to be killed by {min(unknown)}, which is no test")
+        results = run({mutant.replaces: mutant.source}, only=() if whole else mutant.killed_by)
         broken = [result for result in results if result.verdict is Verdict.REVIEW and result.message == OURS.message]
         if broken:
             raise GraderFault(f"{name}: mutant {mutant.name} breaks {broken[0].name}: a wrong answer is no fault of ours")
         kills.append(Kill(mutant.name, mutant.bug, lost(results), mutant.killed_by, points(results)))
-    tests = tuple(dict.fromkeys(plain_name(result) for result in first))
     out_of = sum((result.out_of for result in first), Decimal(0))
     return Power(
         name, tests, tuple(kills), 1 + len(variants), seeds, tuple(false_fails), out_of, empty, time.monotonic() - started

@@ -11,6 +11,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from assessor.errors import GraderFault
 from assessor.grading.local import grade_source
+from assessor.grading.results import Verdict
 
 from .conftest import write_grader
 
@@ -30,6 +31,7 @@ TESTS = """
     @pytest.mark.marks(1)
     def test_triple(student): assert_close_to(student.triple(4), 12)
     @pytest.mark.marks(1)
+    @pytest.mark.depends("test_double")
     def test_rest(student): assert student.late == 10 and student.here == 'x' and student.A.b == 1
 """
 
@@ -62,6 +64,22 @@ def test_replacements_change_just_what_they_name(
 ) -> None:
     results = grade_source(*lab, replacements)
     assert [result.points for result in results] == [Decimal(point) for point in points]
+
+
+@pytest.mark.parametrize(("only", "run"), [("triple", "triple"), ("rest", "double rest"), ("rest triple", "double triple rest")])
+def test_only_the_tests_that_are_named_run_and_what_they_build_on(lab: tuple[Path, Path], only: str, run: str) -> None:
+    results = grade_source(*lab, only=[f"test_{name}" for name in only.split()])
+    assert [result.name for result in results] == [f"test_{name}" for name in run.split()]
+
+
+def test_cells_that_only_show_something_can_be_left_out(tmp_path: Path) -> None:
+    names = ("check-late", "plot-late", "followup-code", "checked")
+    cells = [new_code_cell(f"seen = globals().get('seen', 0) + {10**n}", metadata={"nbgrader": {"grade_id": name}})
+             for n, name in enumerate(names)]  # fmt: skip
+    nbformat.write(new_notebook(cells=cells), tmp_path / "lab.ipynb")
+    grader = write_grader(tmp_path / "grader", "def test_seen(student): assert_close_to(student.seen, 1000)")
+    assert [result.verdict for result in grade_source(tmp_path / "lab.ipynb", grader)] == [Verdict.FAILED]
+    assert [result.verdict for result in grade_source(tmp_path / "lab.ipynb", grader, shown=False)] == [Verdict.PASSED]
 
 
 def test_a_replacement_of_nothing_is_refused(lab: tuple[Path, Path]) -> None:
