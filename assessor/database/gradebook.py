@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -41,13 +44,25 @@ def gradebook(
         now: where given, an assignment that is not yet due and not handed in is missing, not "not submitted".
         only: this student's id, for whoever needs no more.
     """
-    with database.reading() as session:
+    with _collector_resting(), database.reading() as session:
         force = in_force(session, course.marking.counting_attempt, _penalised(course))
-    return [
-        StudentRow(student.id, student.name, student.email, student.marking_id, _module(course, force, student.id, now))
-        for student in force.students
-        if only is None or student.id == only
-    ]
+        return [
+            StudentRow(student.id, student.name, student.email, student.marking_id, _module(course, force, student.id, now))
+            for student in force.students
+            if only is None or student.id == only
+        ]
+
+
+@contextmanager
+def _collector_resting() -> Iterator[None]:
+    """A cohort is a million small objects in no cycle; walking them again and again took half of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def counting_attempt(course: Course, session: Session, student: str, assignment: str) -> Submission | None:

@@ -7,7 +7,6 @@ a team's mark, the cap of a referral. The last but one and lateness change place
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal, localcontext
 
@@ -133,8 +132,9 @@ def _late(
 
 
 def _check(assignment: Assignment, items: Sequence[ItemMark]) -> None:
-    if sorted(item.item for item in items) != sorted(assignment.items):
-        raise ValueError(f"{assignment.name}: items {[item.item for item in items]}, not {list(assignment.items)}")
+    names = [item.item for item in items]
+    if names != list(assignment.items) and sorted(names) != sorted(assignment.items):
+        raise ValueError(f"{assignment.name}: items {names}, not {list(assignment.items)}")
     for item in items:
         if item.points is not None and not ZERO <= item.points <= item.out_of:
             raise ValueError(f"{assignment.name}, {item.item}: {item.points} is not from 0 to {item.out_of}")
@@ -152,7 +152,7 @@ def _items(assignment: Assignment, items: Sequence[ItemMark]) -> tuple[list[Step
         if item.points is not None:
             text = f"{item.item}: {plain(item.points)} of {plain(item.out_of)}"
             if item.out_of != out_of:
-                now = replace(item, points=item.points * out_of / item.out_of, out_of=out_of)
+                now = item._replace(points=item.points * out_of / item.out_of, out_of=out_of)
                 text += f", now out of {plain(out_of)}: {plain(now.points or ZERO)}"
             if item.not_submitted:
                 text = f"{item.item}: not submitted, 0 of {plain(out_of)}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 from assessor.marking.acts import Sitting
 from assessor.marking.lateness import IN_TIME, LateEffect
@@ -42,16 +43,14 @@ CODES = {
 }
 
 
-@dataclass(frozen=True)
-class Step:
-    """One line of working: what was done, and the value after it."""
+class Step(NamedTuple):
+    """One line of working: what was done, and the value after it. A plain tuple: a cohort has them by the million."""
 
     text: str
     value: Decimal | None
 
 
-@dataclass(frozen=True)
-class ItemMark:
+class ItemMark(NamedTuple):
     """The mark in force of one part of an assignment.
 
     Attributes:
