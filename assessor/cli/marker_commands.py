@@ -155,7 +155,7 @@ def _record(
     if as_json:
         print_json({"student": student, "assignment": assignment, "points": points, "out_of": out_of, "role": role})
         return
-    click.echo(f"{student}, {assignment}: {points} of {out_of} recorded as {role}'s; the mark is as it was")
+    click.echo(f"{student}, {assignment}: {points} of {out_of} recorded; the mark is as it was")
 
 
 def _show_second(found: SecondMarking, as_json: bool) -> None:

@@ -17,7 +17,9 @@ from assessor.course import MarkingPolicy
 from assessor.marking.exact import EXACT, plain
 
 SEVERE = 3.0
-"""By so many percentage points a marker may be harder or milder than the others before it is told."""
+"""By so many percentage points a marker may be harder or milder than the others before it is told,"""
+ENOUGH = 5
+"""and over at least so many pieces of work."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ class Severity:
     @property
     def is_notable(self) -> bool:
         """Whether the module leader should look."""
-        return abs(self.effect) > SEVERE
+        return abs(self.effect) > SEVERE and self.pieces >= ENOUGH
 
 
 def severities(marks: Sequence[tuple[str, str, Decimal]]) -> tuple[Severity, ...]:

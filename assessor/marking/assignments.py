@@ -36,7 +36,7 @@ def mark_assignment(
 ) -> AssignmentMark:
     """One student's mark of one assignment.
 
-    The working begins with one line for each item that is marked.
+    The working begins with one line for each item that is marked, where there are several.
 
     Args:
         items: the marks in force, one for each of `assignment.items`.
@@ -141,7 +141,7 @@ def _check(assignment: Assignment, items: Sequence[ItemMark]) -> None:
 
 
 def _items(assignment: Assignment, items: Sequence[ItemMark]) -> tuple[list[Step], list[ItemMark]]:
-    """The items on the assignment's own scale, with a line each for those that are marked.
+    """The items on the assignment's own scale, with a line each for those that are marked and say more than the sum.
 
     A mark keeps what it was given out of. Where the assignment has changed since, the same part of it counts.
     """
@@ -156,7 +156,8 @@ def _items(assignment: Assignment, items: Sequence[ItemMark]) -> tuple[list[Step
                 text += f", now out of {plain(out_of)}: {plain(now.points or ZERO)}"
             if item.not_submitted:
                 text = f"{item.item}: not submitted, 0 of {plain(out_of)}"
-            steps.append(Step(text, now.points))
+            if len(items) > 1 or now is not item or item.not_submitted:
+                steps.append(Step(text, now.points))
         worth.append(now)
     return steps, worth
 

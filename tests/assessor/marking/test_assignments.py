@@ -175,7 +175,6 @@ def test_the_working_of_the_regulations_reads_line_by_line(make_assignment: Make
     )
     mark = project_mark(make_assignment, term, "66", acts, days=2)
     assert steps(mark) == [
-        ("total: 66 of 100", 66),
         ("66 of 100", 66),
         ("scaled by the board, m + 3", 69),
         ("over the page limit: - 5", 64),

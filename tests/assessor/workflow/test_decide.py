@@ -106,7 +106,7 @@ def test_claims_holds_and_compensation_are_outcomes(small: Course, marked: Datab
 def test_a_penalty_is_a_line_of_the_working(small: Course, marked: Database) -> None:
     penalise(small, marked, "ada", "project", "- 10", "over the page limit", LEE)
     lines = explain(small, marked, "ada", ["project"], now=LATER).assignments[0].lines
-    assert lines == ("total: 40 of 100 = 40", "40 of 100 = 40", "over the page limit: - 10 = 30")
+    assert lines == ("40 of 100 = 40", "over the page limit: - 10 = 30")
 
 
 def test_a_reason_stands_in_no_working(small: Course, marked: Database) -> None:
