@@ -111,11 +111,12 @@ def _assignment(
     first = _try(course, assignment, force, force.earlier, student, before, None)
     if acts.sitting is Sitting.REFERRAL and mark.status is Status.NOT_SUBMITTED:
         step = Step("nothing was handed in at the referral: this mark stands", first.penalised_percent)
-        return replace(first, working=(*first.working, step), considered=acts.considered)
+        return replace(first, notes=(step,), acts=replace(first.acts, considered=acts.considered))
     begun = mark.attempt is not None or any(item.points is not None for item in mark.items)
     if acts.sitting is Sitting.REFERRAL and mark.status is Status.MISSING and not begun:
         step = Step("referred by the board: awaits the new attempt", first.penalised_percent)
-        return replace(first, working=(*first.working, step), considered=acts.considered, awaits_referral=True)
+        pending = replace(first.acts, considered=acts.considered, awaits_referral=True)
+        return replace(first, notes=(step,), acts=pending)
     return replace(mark, first=first)
 
 

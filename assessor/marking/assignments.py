@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal, localcontext
+from functools import partial
 
 from assessor.calendar import Term
 from assessor.course import AUTOMATIC, Assignment, MarkingPolicy
@@ -53,29 +54,49 @@ def mark_assignment(
     status = _status(assignment, items, submitted_at, in_review=in_review, closed=closed, acts=acts)
     points = percent = agreed = unpenalised = penalised = None
     with localcontext(EXACT):
-        working, worth = _items(assignment, items)
-        if acts.sitting is not Sitting.FIRST:
-            working.insert(0, Step(str(acts.sitting), None))
-        if extended_until:
-            working.append(Step(f"deadline extended to {extended_until.astimezone(term.zone):%Y-%m-%d %H:%M %Z}", None))
+        worth = tuple(_on_scale(item, assignment.items[item.item]) for item in items)
         if status is Status.MARKED:
             points = sum((item.points or ZERO for item in worth), ZERO)
             percent = agreed = unpenalised = penalised = HUNDRED * points / assignment.marks
-            working.append(Step(f"{plain(points)} of {plain(assignment.marks)}", percent))
             if acts is not NONE or late.days:
-                agreed, unpenalised, penalised = _through(percent, acts, late, policy, working)
+                agreed = acts.scaled.of(percent) if acts.scaled else percent
+                changes = _changes(acts, late, policy)
+                penalised = _through(agreed, changes)
+                in_time = [change for change in changes if change[1] != late.of]
+                unpenalised = _through(agreed, in_time) if late.days else penalised
         elif status is Status.NOT_SUBMITTED:
             penalised = unpenalised = ZERO
-            working.append(Step("not submitted", ZERO))
-        else:
-            working.append(Step(STATUS_TEXTS.get(status, str(status)), None))
     return AssignmentMark(
-        assignment.name, status, tuple(worth), points, assignment.marks, percent, late, penalised,
-        attempt, submitted_at, extended_until, tuple(working), agreed, unpenalised, acts.considered, acts.sitting,
-        penalised_for=tuple(penalty.words for penalty in acts.penalties),
-        awaits_referral=acts.awaits_referral,
-        changed=bool(acts.scaled or acts.penalties or acts.share or _capped(acts, policy)),
+        assignment.name, status, worth, points, assignment.marks, percent, late, penalised, attempt, submitted_at,
+        extended_until, agreed, unpenalised, acts, None, partial(_lines, assignment, items, policy, term),
     )  # fmt: skip
+
+
+def _lines(
+    assignment: Assignment, items: Sequence[ItemMark], policy: MarkingPolicy, term: Term, mark: AssignmentMark
+) -> list[Step]:
+    """The working of a mark: its items, then a line for each step."""
+    acts = mark.acts
+    lines = [Step(str(acts.sitting), None)] if acts.sitting is not Sitting.FIRST else []
+    for item, worth in zip(items, mark.items, strict=True):
+        if item.points is not None and (len(items) > 1 or worth != item or item.not_submitted):
+            lines.append(Step(_item_text(item, worth), worth.points))
+    if mark.extended_until:
+        local = mark.extended_until.astimezone(term.zone)
+        lines.append(Step(f"deadline extended to {local:%Y-%m-%d %H:%M %Z}", None))
+    if mark.points is None or mark.percent is None:
+        text = STATUS_TEXTS.get(mark.status, str(mark.status))
+        return [*lines, Step(text, mark.penalised_percent)]
+    lines.append(Step(f"{plain(mark.points)} of {plain(assignment.marks)}", mark.percent))
+    with localcontext(EXACT):
+        value = mark.percent
+        if acts.scaled:
+            value = acts.scaled.of(value)
+            lines.append(Step(f"scaled by the board, {acts.scaled.words}", value))
+        for text, change in _changes(acts, mark.late, policy):
+            value = change(value)
+            lines.append(Step(text, value))
+    return lines
 
 
 STATUS_TEXTS = {
@@ -85,20 +106,11 @@ STATUS_TEXTS = {
 }
 
 
-def _through(
-    raw: Decimal, acts: AssignmentActs, late: LateEffect, policy: MarkingPolicy, working: list[Step]
-) -> tuple[Decimal, Decimal, Decimal]:
-    """The agreed mark, the mark without lateness, and the mark that counts; adds a line of working for each step."""
-    agreed = raw
-    if acts.scaled:
-        agreed = acts.scaled.of(raw)
-        working.append(Step(f"scaled by the board, {acts.scaled.words}", agreed))
-    mark = unpenalised = agreed
-    for text, change in _changes(acts, late, policy):
+def _through(mark: Decimal, changes: Sequence[Change]) -> Decimal:
+    """A mark after these steps."""
+    for _, change in changes:
         mark = change(mark)
-        unpenalised = mark if not late.days else unpenalised if change == late.of else change(unpenalised)
-        working.append(Step(text, mark))
-    return agreed, unpenalised, mark
+    return mark
 
 
 def _changes(acts: AssignmentActs, late: LateEffect, policy: MarkingPolicy) -> list[Change]:
@@ -107,14 +119,10 @@ def _changes(acts: AssignmentActs, late: LateEffect, policy: MarkingPolicy) -> l
     lateness: list[Change] = [(late.words, late.of)] if late.days else []
     share: list[Change] = [(acts.share.line, acts.share.of)] if acts.share else []
     changes += share + lateness if policy.team_late == "after_share" else lateness + share
-    if _capped(acts, policy):
+    if acts.sitting is Sitting.REFERRAL and policy.referral_capped == "assignment":
         cap = policy.cap
         changes.append((f"referral: at most {plain(cap)}", lambda mark: min(mark, cap)))
     return changes
-
-
-def _capped(acts: AssignmentActs, policy: MarkingPolicy) -> bool:
-    return acts.sitting is Sitting.REFERRAL and policy.referral_capped == "assignment"
 
 
 def _late(
@@ -140,26 +148,23 @@ def _check(assignment: Assignment, items: Sequence[ItemMark]) -> None:
             raise ValueError(f"{assignment.name}, {item.item}: {item.points} is not from 0 to {item.out_of}")
 
 
-def _items(assignment: Assignment, items: Sequence[ItemMark]) -> tuple[list[Step], list[ItemMark]]:
-    """The items on the assignment's own scale, with a line each for those that are marked and say more than the sum.
+def _on_scale(item: ItemMark, out_of: Decimal) -> ItemMark:
+    """The item on the assignment's own scale.
 
     A mark keeps what it was given out of. Where the assignment has changed since, the same part of it counts.
     """
-    steps, worth = [], []
-    for item in items:
-        out_of = assignment.items[item.item]
-        text, now = "", item
-        if item.points is not None:
-            text = f"{item.item}: {plain(item.points)} of {plain(item.out_of)}"
-            if item.out_of != out_of:
-                now = item._replace(points=item.points * out_of / item.out_of, out_of=out_of)
-                text += f", now out of {plain(out_of)}: {plain(now.points or ZERO)}"
-            if item.not_submitted:
-                text = f"{item.item}: not submitted, 0 of {plain(out_of)}"
-            if len(items) > 1 or now is not item or item.not_submitted:
-                steps.append(Step(text, now.points))
-        worth.append(now)
-    return steps, worth
+    if item.points is None or item.out_of == out_of:
+        return item
+    return item._replace(points=item.points * out_of / item.out_of, out_of=out_of)
+
+
+def _item_text(item: ItemMark, worth: ItemMark) -> str:
+    if item.not_submitted:
+        return f"{item.item}: not submitted, 0 of {plain(worth.out_of)}"
+    text = f"{item.item}: {plain(item.points or ZERO)} of {plain(item.out_of)}"
+    if worth.out_of != item.out_of:
+        text += f", now out of {plain(worth.out_of)}: {plain(worth.points or ZERO)}"
+    return text
 
 
 def _status(

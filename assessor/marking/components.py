@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, localcontext
+from functools import partial
 
 from assessor.course import MarkingPolicy
 from assessor.marking.acts import Sitting
@@ -32,32 +33,48 @@ def mark_component(
     left = [] if waived else [mark for mark in marks if mark.status is not Status.WAIVED]
     minimum = policy.minima.get(name)
     if not left:
-        step = Step(f"{name}: waived by the board", None)
-        return ComponentMark(name, weight, None, tuple(marks), (step,), waived=True, minimum=minimum)
+        return ComponentMark(name, weight, None, tuple(marks), waived=True, minimum=minimum, lines=_waived)
     percent: Decimal | None = None
     dropped: tuple[str, ...] = ()
+    if all(mark.penalised_percent is not None for mark in left):
+        dropped = _dropped(left, policy.counting[name].of(len(left))) if name in policy.counting else ()
+        percent = _mean(left, weights, dropped)
+        if _is_capped(left, policy):
+            percent = min(percent, policy.cap)
+    lines = partial(_lines, weights, policy)
+    return ComponentMark(name, weight, percent, tuple(marks), dropped=dropped, minimum=minimum, lines=lines)
+
+
+def _mean(marks: Sequence[AssignmentMark], weights: Mapping[str, Decimal], dropped: Sequence[str]) -> Decimal:
+    counting = [mark for mark in marks if mark.name not in dropped]
     with localcontext(EXACT):
-        if all(mark.penalised_percent is not None for mark in left):
-            dropped = _dropped(left, policy.counting[name].of(len(left))) if name in policy.counting else ()
-            counting = [mark for mark in left if mark.name not in dropped]
-            whole = sum((weights[mark.name] for mark in counting), ZERO)
-            percent = sum((weights[mark.name] * (mark.penalised_percent or ZERO) for mark in counting), ZERO) / whole
-    steps = [Step(_text(name, marks, weights, dropped), percent)]
-    if percent is not None and _is_capped(left, policy) and percent > policy.cap:
-        percent = policy.cap
-        steps.append(Step(f"{name}, referral: at most {plain(percent)}", percent))
-    return ComponentMark(name, weight, percent, tuple(marks), tuple(steps), dropped=dropped, minimum=minimum)
+        whole = sum((weights[mark.name] for mark in counting), ZERO)
+        return sum((weights[mark.name] * (mark.penalised_percent or ZERO) for mark in counting), ZERO) / whole
+
+
+def _lines(weights: Mapping[str, Decimal], policy: MarkingPolicy, component: ComponentMark) -> list[Step]:
+    """The working of a component: its mean, and a referral's cap."""
+    text = _text(component.name, component.assignments, weights, component.dropped)
+    left = [mark for mark in component.assignments if mark.status is not Status.WAIVED]
+    if component.percent is None or not _is_capped(left, policy):
+        return [Step(text, component.percent)]
+    cap = Step(f"{component.name}, referral: at most {plain(policy.cap)}", component.percent)
+    return [Step(text, _mean(left, weights, component.dropped)), cap]
+
+
+def _waived(component: ComponentMark) -> list[Step]:
+    return [Step(f"{component.name}: waived by the board", None)]
 
 
 def _dropped(marks: Sequence[AssignmentMark], counting: int) -> tuple[str, ...]:
     """The lowest, so that `counting` are left; of two alike the later. What was penalised for misconduct stays in."""
-    honest = [(place, mark) for place, mark in enumerate(marks) if not mark.penalised_for]
+    honest = [(place, mark) for place, mark in enumerate(marks) if not mark.acts.penalties]
     lowest = sorted(honest, key=lambda each: (each[1].penalised_percent or ZERO, -each[0]))
     return tuple(mark.name for _, mark in lowest[: len(marks) - counting])
 
 
 def _is_capped(marks: Sequence[AssignmentMark], policy: MarkingPolicy) -> bool:
-    return policy.referral_capped == "component" and any(mark.sitting is Sitting.REFERRAL for mark in marks)
+    return policy.referral_capped == "component" and any(mark.acts.sitting is Sitting.REFERRAL for mark in marks)
 
 
 def _text(

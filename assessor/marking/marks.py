@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from assessor.marking.acts import Sitting
+from assessor.marking.acts import NONE, AssignmentActs, Sitting
 from assessor.marking.lateness import IN_TIME, LateEffect
 from assessor.policy import Code
 
@@ -77,11 +78,9 @@ class AssignmentMark:
         penalised_percent: the mark that counts, after every step; 0 for NS.
         agreed_percent: after moderation and scaling, before any penalty.
         unpenalised_percent: what `penalised_percent` would be had it come in time.
-        penalised_for: what misconduct and the like took something for.
-        awaits_referral: the board let the student try again; until that comes in, this mark stands.
-        considered: special considerations are pending; the mark stands meanwhile.
+        acts: what people decided about it.
         first: where this is a referral's or a deferred attempt's mark, what was there before.
-        changed: whether scaling, a penalty, a share or a cap other than lateness had a part in it.
+        lines: writes the working when it is asked for, since a sheet of thousands shows numbers only; `notes` follow.
     """
 
     name: str
@@ -95,15 +94,17 @@ class AssignmentMark:
     attempt: int | None = None
     submitted_at: datetime | None = None
     extended_until: datetime | None = None
-    working: tuple[Step, ...] = ()
     agreed_percent: Decimal | None = None
     unpenalised_percent: Decimal | None = None
-    considered: bool = False
-    sitting: Sitting = Sitting.FIRST
+    acts: AssignmentActs = NONE
     first: AssignmentMark | None = None
-    penalised_for: tuple[str, ...] = ()
-    changed: bool = False
-    awaits_referral: bool = False
+    lines: Callable[[AssignmentMark], Sequence[Step]] | None = field(default=None, repr=False, compare=False)
+    notes: tuple[Step, ...] = ()
+
+    @property
+    def working(self) -> tuple[Step, ...]:
+        """How it came about, a line a step."""
+        return (*(self.lines(self) if self.lines else ()), *self.notes)
 
     @property
     def days_late(self) -> int:
@@ -116,11 +117,16 @@ class AssignmentMark:
         return self.late.factor
 
     @property
+    def changed(self) -> bool:
+        """Whether anything but lateness made it another than the raw mark."""
+        return self.unpenalised_percent != self.percent and self.status is Status.MARKED
+
+    @property
     def code(self) -> Code | None:
         """Its outcome code: NS, LW, EX, SC, DF, AI or NM; None for a mark with nothing to say about it."""
         if self.status in CODES:
             return CODES[self.status]
-        if self.considered:
+        if self.acts.considered:
             return Code.CONSIDERATIONS
         return Code.LATE_ZERO if self.late.days and self.late.factor == 0 else None
 
@@ -133,21 +139,27 @@ class ComponentMark:
         waived: the board left all of it out; it has no mark and its weight goes to the others.
         dropped: assignments that do not count, because only the best do.
         minimum: the least that a pass needs, None where there is none.
+        lines: as an assignment's.
     """
 
     name: str
     weight: Decimal
     percent: Decimal | None
     assignments: tuple[AssignmentMark, ...]
-    working: tuple[Step, ...] = ()
     waived: bool = False
     dropped: tuple[str, ...] = ()
     minimum: Decimal | None = None
+    lines: Callable[[ComponentMark], Sequence[Step]] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def working(self) -> tuple[Step, ...]:
+        """How it came about, a line a step."""
+        return tuple(self.lines(self)) if self.lines else ()
 
     @property
     def below_minimum(self) -> bool:
         """Whether it has a mark that is less than its minimum."""
-        return self.percent is not None and self.minimum is not None and self.percent < self.minimum
+        return self.minimum is not None and self.percent is not None and self.percent < self.minimum
 
 
 @dataclass(frozen=True)
@@ -160,17 +172,23 @@ class ModuleMark:
         final: what counts: `rounded`, after a referral at most the cap.
         outcome: its code.
         reweighted: the board left something out, and the rest was weighted anew.
-        referred: some of it was referred by the board.
+        referred: some of it is a referral's mark.
+        lines: as an assignment's.
     """
 
     components: tuple[ComponentMark, ...]
     total: Decimal | None
     rounded: Decimal | None
-    working: tuple[Step, ...] = ()
     final: Decimal | None = None
     outcome: Code = Code.MISSING
     reweighted: bool = False
     referred: bool = False
+    lines: Callable[[ModuleMark], Sequence[Step]] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def working(self) -> tuple[Step, ...]:
+        """How it came about, a line a step."""
+        return tuple(self.lines(self)) if self.lines else ()
 
     @property
     def assignments(self) -> tuple[AssignmentMark, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal, localcontext
+from functools import partial
 
 from assessor.course import MarkingPolicy
 from assessor.marking.acts import NOTHING, ModuleActs, Sitting
@@ -28,25 +29,50 @@ def mark_module(
     counting = [component for component in components if not component.waived]
     assignments = [mark for component in components for mark in component.assignments]
     reweighted = len(counting) < len(components) or any(mark.status is Status.WAIVED for mark in assignments)
-    total = rounded = final = None
-    steps: list[Step] = []
-    if counting:
-        total = _total(counting)
-        steps.append(Step(_sum_text(counting, anew=len(counting) < len(components)), total))
-    if reweighted:
-        steps.append(Step("board re-weighted: what was waived does not count", None))
-    referred = any(mark.sitting is Sitting.REFERRAL for mark in assignments)
+    referred = any(mark.acts.sitting is Sitting.REFERRAL for mark in assignments)
+    total = _total(counting)
+    rounded = final = None
     if total is not None:
-        rounded = final = _rounded(total, counting, policy, steps)
-        if referred and policy.referral_capped == "module" and rounded > policy.cap:
-            final = policy.cap
-            steps.append(Step(f"referral: at most {plain(final)}", final))
+        rounded = final = round_once(_held(total, counting, policy), policy.rounding, policy.places)
+        if referred and policy.referral_capped == "module":
+            final = min(rounded, policy.cap)
     outcome = _outcome(final, counting, assignments, policy, acts)
-    return ModuleMark(tuple(components), total, rounded, tuple(steps), final, outcome, reweighted, referred)
+    lines = partial(_lines, policy)
+    return ModuleMark(tuple(components), total, rounded, final, outcome, reweighted, referred, lines)
+
+
+def _lines(policy: MarkingPolicy, mark: ModuleMark) -> list[Step]:
+    """The working of the module, from the sum to what counts."""
+    counting = [component for component in mark.components if not component.waived]
+    lines = []
+    if counting:
+        lines.append(Step(_sum_text(counting, anew=len(counting) < len(mark.components)), mark.total))
+    if mark.reweighted:
+        lines.append(Step("board re-weighted: what was waived does not count", None))
+    if mark.total is None or mark.rounded is None:
+        return lines
+    for each in counting:
+        if each.below_minimum:
+            lines.append(Step(f"{each.name} is below its minimum of {plain(each.minimum or ZERO)}", each.percent))
+    held = _held(mark.total, counting, policy)
+    if held != mark.total:
+        lines.append(Step(f"held to {plain(held)} for it", held))
+    places = f", to {policy.places} decimal{'s' * (policy.places > 1)}" if policy.places else ""
+    lines.append(Step(ROUNDING_WORDS[policy.rounding] + places, mark.rounded))
+    if mark.final != mark.rounded:
+        lines.append(Step(f"referral: at most {plain(policy.cap)}", mark.final))
+    return lines
+
+
+def _held(total: Decimal, counting: Sequence[ComponentMark], policy: MarkingPolicy) -> Decimal:
+    """The total, held to the course's cap where a component is below its minimum."""
+    if policy.minimum_cap is None or not any(each.below_minimum for each in counting):
+        return total
+    return min(total, policy.minimum_cap)
 
 
 def _total(counting: Sequence[ComponentMark]) -> Decimal | None:
-    if any(component.percent is None for component in counting):
+    if not counting or any(component.percent is None for component in counting):
         return None
     with localcontext(EXACT):
         weights = sum((component.weight for component in counting), ZERO)
@@ -61,20 +87,6 @@ def _sum_text(counting: Sequence[ComponentMark], *, anew: bool) -> str:
     return f"({text}) / {plain(sum((each.weight for each in counting), ZERO))} %" if anew else text
 
 
-def _rounded(total: Decimal, counting: Sequence[ComponentMark], policy: MarkingPolicy, steps: list[Step]) -> Decimal:
-    """The mark rounded once, after what components below their minimum do to it."""
-    below = [each for each in counting if each.below_minimum]
-    for each in below:
-        steps.append(Step(f"{each.name} is below its minimum of {plain(each.minimum or ZERO)}", each.percent))
-    if below and policy.minimum_cap is not None and total > policy.minimum_cap:
-        total = policy.minimum_cap
-        steps.append(Step(f"held to {plain(total)} for it", total))
-    rounded = round_once(total, policy.rounding, policy.places)
-    places = f", to {policy.places} decimal{'s' * (policy.places > 1)}" if policy.places else ""
-    steps.append(Step(ROUNDING_WORDS[policy.rounding] + places, rounded))
-    return rounded
-
-
 def _outcome(
     final: Decimal | None,
     counting: Sequence[ComponentMark],
@@ -86,7 +98,7 @@ def _outcome(
     codes = {mark.code for mark in assignments}
     if acts.held or Code.INTEGRITY in codes:
         return Code.INTEGRITY
-    if acts.considered or any(mark.considered for mark in assignments):
+    if acts.considered or any(mark.acts.considered for mark in assignments):
         return Code.CONSIDERATIONS
     if Code.DEFERRED in codes:
         return Code.DEFERRED
@@ -99,7 +111,7 @@ def _outcome(
         return Code.PASS
     if acts.compensated:
         return Code.COMPENSATED
-    if any(mark.awaits_referral for mark in assignments):
+    if any(mark.acts.awaits_referral for mark in assignments):
         return Code.REFERRAL
     counted = codes - {Code.EXCUSED}
     return counted.pop() or Code.FAIL if counted in NOTHING_LEFT else Code.FAIL

@@ -60,7 +60,7 @@ def _of(row: StudentRow, name: str) -> AssignmentMark:
 
 def _counts(mark: AssignmentMark) -> bool:
     """Marks that a scaling touches: not NS, not held, not of a referral."""
-    return mark.status is Status.MARKED and mark.sitting is not Sitting.REFERRAL
+    return mark.status is Status.MARKED and mark.acts.sitting is not Sitting.REFERRAL
 
 
 def scale(course: Course, database: Database, name: str, formula: str, by: By) -> int:

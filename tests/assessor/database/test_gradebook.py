@@ -316,12 +316,12 @@ def test_a_referral_awaits_its_marks_is_then_capped_and_keeps_the_first_mark(
     fill.act(Verb.REFER, "ada", "project", **again(mark=last))
     row = only(course, database, now=NOW)
     assert (row.mark.final, row.mark.outcome) == (30, Code.REFERRAL)
-    assert project_of(row).awaits_referral
+    assert project_of(row).acts.awaits_referral
     fill.mark("ada", "total", "95", "100", assignment="project")
     row = only(course, database, now=NOW)
     assert (row.mark.rounded, row.mark.final, row.mark.outcome) == (60, 50, Code.PASS)
     project = project_of(row)
-    assert (project.sitting, project.penalised_percent) == (Sitting.REFERRAL, 95)
+    assert (project.acts.sitting, project.penalised_percent) == (Sitting.REFERRAL, 95)
     assert project.first is not None
     assert project.first.penalised_percent == 20
 
@@ -330,9 +330,9 @@ def test_where_nothing_is_handed_in_at_a_referral_the_first_mark_stands(
     course: Course, database: Database, fill: Fill, ada: int
 ) -> None:
     fill.act(Verb.REFER, "ada", "lab", **again(attempt=1, mark=99))
-    assert lab_of(only(course, database, now=NOW)).awaits_referral
+    assert lab_of(only(course, database, now=NOW)).acts.awaits_referral
     after = lab_of(only(course, database, now=NOW + timedelta(days=61)))
-    assert (after.awaits_referral, after.penalised_percent, after.sitting) == (False, 80, Sitting.FIRST)
+    assert (after.acts.awaits_referral, after.penalised_percent, after.acts.sitting) == (False, 80, Sitting.FIRST)
     assert after.working[-1].text == "nothing was handed in at the referral: this mark stands"
 
 

@@ -225,7 +225,6 @@ def test_a_peer_form_that_was_not_handed_in_costs_before_the_cap(make_assignment
 def test_what_misconduct_costs(make_assignment: Make, term: Term, penalty: Penalty, left: Decimal) -> None:
     mark = project_mark(make_assignment, term, "64", AssignmentActs(penalties=(penalty,)))
     assert (mark.percent, mark.agreed_percent, mark.penalised_percent) == (64, 64, left)
-    assert mark.penalised_for == (penalty.words,)
 
 
 def test_scaling_touches_neither_ns_nor_what_misconduct_left(make_assignment: Make, term: Term) -> None:

@@ -131,8 +131,8 @@ def rounded(value: Fraction, policy: MarkingPolicy) -> Fraction:
 def expected_component(pairs: list[Pair], counting: int | None, capped: bool, policy: MarkingPolicy) -> Fraction:
     marks = [mark for _, mark in pairs if mark is not None]
     if counting is not None and counting < len(marks):
-        kept = sorted((m for (a, m) in pairs if not a.penalised_for and m is not None), reverse=True)
-        fixed = [m for (a, m) in pairs if a.penalised_for and m is not None]
+        kept = sorted((m for (a, m) in pairs if not a.acts.penalties and m is not None), reverse=True)
+        fixed = [m for (a, m) in pairs if a.acts.penalties and m is not None]
         marks = fixed + kept[: max(0, counting - len(fixed))]
     mean = Fraction(sum(marks), len(marks))
     return min(mean, Fraction(policy.cap)) if capped else mean
@@ -151,7 +151,7 @@ def expected_module(
     parts = [
         expected_component(
             pairs, counting_of(policy) if place == 0 else None,
-            by_component and any(a.sitting is Sitting.REFERRAL for a, _ in pairs), policy,
+            by_component and any(a.acts.sitting is Sitting.REFERRAL for a, _ in pairs), policy,
         )
         for place, pairs in enumerate((labs, [project], [quiz]))
     ]  # fmt: skip
@@ -160,7 +160,7 @@ def expected_module(
     below = "labs" in policy.minima and parts[0] < policy.minima["labs"]
     held = min(total, Fraction(policy.minimum_cap)) if below and policy.minimum_cap is not None else total
     final = rounded(held, policy)
-    referred = any(a.sitting is Sitting.REFERRAL for a, _ in (*labs, project, quiz))
+    referred = any(a.acts.sitting is Sitting.REFERRAL for a, _ in (*labs, project, quiz))
     if referred and policy.referral_capped == "module":
         final = min(final, Fraction(policy.cap))
     passes = final >= policy.pass_mark and not (below and policy.minimum_cap is None)

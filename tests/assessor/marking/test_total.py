@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assessor.course import MarkingPolicy
-from assessor.marking.acts import ModuleActs
+from assessor.marking.acts import AssignmentActs, ModuleActs
 from assessor.marking.components import mark_component
 from assessor.marking.lateness import LateEffect
 from assessor.marking.marks import AssignmentMark, Code, ComponentMark, ModuleMark, Sitting, Status
@@ -129,7 +129,7 @@ def make_referred(assignment_mark: Make) -> MakeReferred:
     """`make_referred("63")`: one component, whose only assignment was referred and got 63."""
 
     def make(percent: str) -> list[ComponentMark]:
-        mark = replace(assignment_mark("exam", percent), sitting=Sitting.REFERRAL)
+        mark = replace(assignment_mark("exam", percent), acts=AssignmentActs(sitting=Sitting.REFERRAL))
         return [ComponentMark("exam", Decimal(100), Decimal(percent), (mark,))]
 
     return make
@@ -141,11 +141,11 @@ OUTCOMES = [
     ("49.4", {}, ModuleActs(), Code.FAIL),
     ("49.4", {}, ModuleActs(compensated=True), Code.COMPENSATED),
     ("60", {}, ModuleActs(compensated=True), Code.PASS),
-    ("49.4", {"awaits_referral": True}, ModuleActs(), Code.REFERRAL),
-    ("60", {"considered": True}, ModuleActs(), Code.CONSIDERATIONS),
+    ("49.4", {"acts": AssignmentActs(awaits_referral=True)}, ModuleActs(), Code.REFERRAL),
+    ("60", {"acts": AssignmentActs(considered=True)}, ModuleActs(), Code.CONSIDERATIONS),
     ("60", {}, ModuleActs(considered=True), Code.CONSIDERATIONS),
     ("60", {}, ModuleActs(held=True, considered=True), Code.INTEGRITY),
-    (None, {"status": Status.HELD, "considered": True}, ModuleActs(), Code.INTEGRITY),
+    (None, {"status": Status.HELD, "acts": AssignmentActs(considered=True)}, ModuleActs(), Code.INTEGRITY),
     (None, {"status": Status.DEFERRED}, ModuleActs(), Code.DEFERRED),
     (None, {}, ModuleActs(), Code.MISSING),
     ("0", {"status": Status.NOT_SUBMITTED}, ModuleActs(), Code.NOT_SUBMITTED),
