@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from assessor.cli.context import json_option, names_argument, open_both, print_json, printable, whoami
+
+if TYPE_CHECKING:
+    from assessor.workflow.mark import Imported
 
 results_file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
@@ -26,7 +30,7 @@ def quiz_import(ctx: click.Context, name: str, file: Path) -> None:
     from assessor.workflow.quiz_import import import_quiz
 
     done = import_quiz(*open_both(ctx), name, file, author=whoami(), now=datetime.now(UTC))
-    click.echo(f"{file}: {done.new} new marks, {done.unchanged} as before")
+    _tell_import(file, done)
 
 
 @click.group()
@@ -43,7 +47,14 @@ def project_import(ctx: click.Context, file: Path, name: str) -> None:
     from assessor.workflow.project_import import import_project
 
     done = import_project(*open_both(ctx), name, file, author=whoami(), now=datetime.now(UTC))
+    _tell_import(file, done)
+
+
+def _tell_import(file: Path, done: Imported) -> None:
     click.echo(f"{file}: {done.new} new marks, {done.unchanged} as before")
+    if done.left:
+        who = ", ".join(done.left)
+        click.echo(f"left alone, since they try again by decision of the board: {who}; `assessor mark` gives that mark")
 
 
 @click.command()

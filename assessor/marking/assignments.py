@@ -80,7 +80,7 @@ def _lines(
     lines = [Step(str(acts.sitting), None)] if acts.sitting is not Sitting.FIRST else []
     for item, worth in zip(items, mark.items, strict=True):
         if item.points is not None and (len(items) > 1 or worth != item or item.not_submitted):
-            lines.append(Step(_item_text(item, worth), worth.points))
+            lines.append(Step(_item_text(item, worth), worth.points, in_points=True))
     if mark.extended_until:
         local = mark.extended_until.astimezone(term.zone)
         lines.append(Step(f"deadline extended to {local:%Y-%m-%d %H:%M %Z}", None))

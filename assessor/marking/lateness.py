@@ -43,6 +43,20 @@ class LateEffect:
         return f"{self.days} {self.count} day{'s' * (self.days > 1)} late: {', '.join(parts) or 'no penalty'}"
 
 
+def rule_words(rules: LateRules) -> str:
+    """The course's rule of lateness in a sentence, for a mark sheet."""
+    if rules.per_day:
+        taken = f"{plain(rules.per_day)} points" if rules.unit == "points" else f"{plain(100 * rules.per_day)} % of the mark"
+        parts = [f"each {rules.count} day late, or part of one, takes {taken}"]
+    else:
+        parts = [f"counted in {rules.count} days"]
+    parts += [f"late work gets at most {plain(rules.cap)}"] if rules.cap is not None else []
+    parts += [f"no mark falls below {plain(rules.floor)} by it"] if rules.floor else []
+    parts += [f"after {rules.days} day{'s' * (rules.days != 1)} it is 0"]
+    parts += ["late at a referral it is 0"] if rules.referral == "zero" else []
+    return "; ".join([*parts, f"grace {rules.grace_seconds} s"])
+
+
 IN_TIME = LateEffect()
 
 

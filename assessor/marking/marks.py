@@ -45,10 +45,11 @@ CODES = {
 
 
 class Step(NamedTuple):
-    """One line of working: what was done, and the value after it. A plain tuple: a cohort has them by the million."""
+    """One line of working: what was done, and the value after it, in percent but for the points of an item."""
 
     text: str
     value: Decimal | None
+    in_points: bool = False
 
 
 class ItemMark(NamedTuple):

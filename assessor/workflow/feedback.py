@@ -187,17 +187,12 @@ def _lateness(course: Course, assignment: Assignment, mark: AssignmentMark) -> s
         return line
     if not mark.days_late:
         return f"{line}: in time"
-    days = "1 working day" if mark.days_late == 1 else f"{mark.days_late} working days"
-    return f"{line}: {days} late, the mark counts × {plain(mark.late_factor)}"
+    return f"{line}: {mark.late.words.replace(': x ', ', the mark counts × ')}"
 
 
 def _working(mark: AssignmentMark) -> tuple[str, ...]:
-    """The mark's working; the first lines are its items, the others say the percentage that each step leaves."""
-    items = sum(item.points is not None for item in mark.items)
-    return tuple(
-        _step(step, unit="" if number < items else " %", with_value=number >= items)
-        for number, step in enumerate(mark.working)
-    )
+    """The mark's working: its items, which say their points themselves, then the percentage that each step leaves."""
+    return tuple(_step(step, unit=" %", with_value=not step.in_points) for step in mark.working)
 
 
 def _step(step: Step, *, unit: str = "", with_value: bool = True) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from assessor.course import Course
 from assessor.csvfile import exact
 from assessor.database import Database
+from assessor.database.acts import decided
 from assessor.database.audit import add_event
 from assessor.database.enrolment import find_student
 from assessor.database.queries import counting_submission, history
@@ -29,10 +30,16 @@ class Given:
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import of marks did."""
+    """What an import of marks did.
+
+    Attributes:
+        left: students who try again by deferral or referral: their mark is given by hand, lest a table of the first try
+            passes for one of the second.
+    """
 
     new: int
     unchanged: int
+    left: tuple[str, ...] = ()
 
 
 def add_mark(
@@ -82,8 +89,12 @@ def append_totals(
     author: str, reason: str, now: datetime,
 ) -> Imported:  # fmt: skip
     """Appends imported marks where they differ from those in force. None: the student did not take part."""
+    again = decided(session).resits
+    left = tuple(student for student in marks if (student, name) in again)
     new = []
     for student, points in marks.items():
+        if student in left:
+            continue
         earlier = [mark for mark in history(session, student, name) if mark.item == item]
         if earlier and (earlier[-1].points, earlier[-1].not_submitted) == (points or 0, points is None):
             continue
@@ -96,4 +107,4 @@ def append_totals(
         new.append(student)
     if new:
         add_event(session, author, "import", now, {"assignment": name, "source": reason, "students": new})
-    return Imported(len(new), len(marks) - len(new))
+    return Imported(len(new), len(marks) - len(new) - len(left), left)

@@ -19,7 +19,9 @@ from assessor.database import Database
 from assessor.database.gradebook import StudentRow, gradebook
 from assessor.database.migrating import current
 from assessor.database.tables import RECORDED, Job, Mark, Submission
+from assessor.marking.lateness import rule_words
 from assessor.marking.marks import AssignmentMark, Code, Status
+from assessor.marking.total import ROUNDING_WORDS
 from assessor.reports.marksheet_csv import write_csv
 from assessor.reports.marksheet_html import write_html
 from assessor.reports.marksheet_xlsx import write_xlsx
@@ -190,17 +192,14 @@ def _grader_versions(session: Session) -> dict[str, str]:
 
 
 def _policy(course: Course) -> list[tuple[str, str]]:
-    marking, late = course.marking, course.marking.late
+    marking = course.marking
+    places = f"{marking.places} decimals" if marking.places else "a whole number"
     weights = ", ".join(f"{name} {plain(weight)} %" for name, weight in course.components.items())
-    lateness = (
-        f"each working day late, or part of one, takes {plain(late.per_day * 100)} % of the mark; "
-        f"after {late.days} days it is 0; grace {late.grace_seconds} s"
-    )
     return [
         ("Weights", weights),
         ("Attempt that counts", marking.counting_attempt),
-        ("Lateness", lateness),
-        ("Rounding", "exact decimals throughout; the weighted total is rounded once, half up, to a whole number"),
+        ("Lateness", rule_words(marking.late)),
+        ("Rounding", f"exact decimals throughout; the weighted total is {ROUNDING_WORDS[marking.rounding]}, to {places}"),
         ("Pass mark", plain(marking.pass_mark)),
     ]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from assessor.calendar import Term
 from assessor.course import LateRules
-from assessor.marking.lateness import days_late, deadline, late_effect
+from assessor.marking.lateness import days_late, deadline, late_effect, rule_words
 
 DUE = datetime(2021, 5, 3, 15, 0, tzinfo=UTC)  # Monday, 16:00 in London; Tuesday is a closure day of the fixture
 RULES = LateRules()
@@ -128,3 +128,22 @@ def test_late_at_a_referral_may_count_nothing() -> None:
 )
 def test_the_working_names_the_rule(keys: dict[str, object], days: int, words: str) -> None:
     assert late_effect(days, rules_of(keys)).words == words
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({}, "each working day late, or part of one, takes 10 % of the mark; after 5 days it is 0; grace 0 s"),
+        (
+            {"unit": "points", "per_day": 10, "count": "calendar", "floor": 50, "referral": "zero", "grace_seconds": 60},
+            "each calendar day late, or part of one, takes 10 points; no mark falls below 50 by it; after 5 days it is 0; "
+            "late at a referral it is 0; grace 60 s",
+        ),
+        (
+            {"per_day": 0, "cap": 50, "days": 1, "count": "calendar"},
+            "counted in calendar days; late work gets at most 50; after 1 day it is 0; grace 0 s",
+        ),
+    ],
+)
+def test_a_sheet_says_the_rule_in_words(keys: dict[str, object], words: str) -> None:
+    assert rule_words(rules_of(keys)) == words

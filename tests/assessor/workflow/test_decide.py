@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -16,6 +17,7 @@ from assessor.errors import AssessorError
 from assessor.workflow.decide import By, claim, compensate, defer, end, hold, listed, penalise, read_cost, refer, waive
 from assessor.workflow.explain import explain
 from assessor.workflow.mark import add_mark
+from assessor.workflow.quiz_import import import_quiz
 from assessor.workflow.scale import proposals, scale
 from tests.assessor.workflow.conftest import NOW
 
@@ -176,3 +178,16 @@ def test_proposals_stand_side_by_side_and_change_nothing_until_one_is_applied(
     assert [one.what for one in listed(marked)] == ["scale project: m + 8"]
     assert proposals(small, marked, "project", ["m + 1"]).in_force == "m + 8"
     assert proposals(small, marked, "project", ["m + 1"]).proposals[0].raw == (0, 40, 62)
+
+
+def test_an_import_of_the_first_try_leaves_those_alone_who_try_again(
+    small: Course, marked: Database, tmp_path: Path
+) -> None:
+    refer(small, marked, "ada", "quiz1", "+200 days", LEE)
+    table = tmp_path / "quiz.csv"
+    table.write_text("student,score\nada,12\nbob,20\n")
+    done = import_quiz(small, marked, "quiz1", table, author="kim", now=LATER)
+    assert (done.new, done.unchanged, done.left) == (1, 0, ("ada",))
+    assert module(small, marked)[1] == "R"
+    give(small, marked, "ada", "quiz1", "12", LATER)  # by hand it is the referral's, though it be the same number
+    assert module(small, marked) == ("20", "F")
