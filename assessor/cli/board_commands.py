@@ -217,7 +217,7 @@ def scale(ctx: click.Context, assignment: str, formula: str, reason: str, yes: b
     if not as_json:
         _show(found)
     if not yes:
-        click.confirm(f"Scale {assignment} for everybody?", abort=True)
+        click.confirm(f"Scale {assignment} for everybody?", abort=True, err=True)
     number = do(course, database, assignment, formula, _by(reason))
     if as_json:
         print_json({"act": number, "proposal": found})

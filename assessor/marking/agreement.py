@@ -28,11 +28,13 @@ class Agreed:
 
     Attributes:
         percent: the mark, None while a marker is still needed.
-        words: how it came about, or what is needed.
+        words: how it came about, or what is needed, with the markers' marks.
+        how: how it came about without them, for the student.
     """
 
     percent: Decimal | None
     words: str
+    how: str = ""
 
 
 def band(percent: Decimal, boundaries: Sequence[Decimal]) -> int:
@@ -55,15 +57,16 @@ def agree(marks: Sequence[tuple[str, Decimal]], policy: MarkingPolicy) -> Agreed
     if not apart and not bands:
         with localcontext(EXACT):
             mark = first if rules.agreed == "first" else (first + second) / 2
-        return Agreed(mark, f"{'first of' if rules.agreed == 'first' else 'mean of'} {shown}")
+        how = "first" if rules.agreed == "first" else "mean"
+        return Agreed(mark, f"{how} of {shown}", f"{how} of two markers who agree")
     why = f"more than {plain(rules.within)} apart" if apart else "in different bands"
     if len(marks) < 3:
         return Agreed(None, f"a third marker is needed: {why} ({shown})")
     third = marks[2][1]
     if rules.third == "third":
-        return Agreed(third, f"third marker's, the others {why}: {shown}")
+        return Agreed(third, f"third marker's, the others {why}: {shown}", "of a third marker")
     nearest = second if abs(second - third) < abs(first - third) else first
-    return Agreed(nearest, f"nearest to the third marker, the others {why}: {shown}")
+    return Agreed(nearest, f"nearest to the third marker, the others {why}: {shown}", "of three markers, the nearer to the third")
 
 
 @dataclass(frozen=True)

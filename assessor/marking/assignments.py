@@ -183,10 +183,11 @@ def _status(
     open_ = {item.item for item in items if item.points is None}
     if not open_:
         return Status.NOT_SUBMITTED if all(item.not_submitted for item in items) else Status.MARKED
-    if acts.sitting is Sitting.DEFERRED and submitted_at is None and len(open_) == len(items):
-        return Status.DEFERRED
     if in_review and AUTOMATIC in open_:
         return Status.REVIEW
-    if assignment.kind == "notebook" and submitted_at is None and len(open_) == len(items) and closed:
-        return Status.NOT_SUBMITTED
+    if submitted_at is None and len(open_) == len(items):
+        if assignment.kind == "notebook" and closed:
+            return Status.NOT_SUBMITTED
+        if acts.sitting is Sitting.DEFERRED:
+            return Status.DEFERRED
     return Status.MISSING

@@ -27,21 +27,21 @@ def mark_module(
     others are weighted anew, and the mark says so.
     """
     counting = [component for component in components if not component.waived]
-    assignments = [mark for component in components for mark in component.assignments]
+    assignments = [mark for component in counting for mark in component.assignments]
     reweighted = len(counting) < len(components) or any(mark.status is Status.WAIVED for mark in assignments)
     referred = any(mark.acts.sitting is Sitting.REFERRAL for mark in assignments)
-    total = _total(counting)
+    total = None if acts.held else _total(counting)
     rounded = final = None
     if total is not None:
         rounded = final = round_once(_held(total, counting, policy), policy.rounding, policy.places)
         if referred and policy.referral_capped == "module":
             final = min(rounded, policy.cap)
     outcome = _outcome(final, counting, assignments, policy, acts)
-    lines = partial(_lines, policy)
+    lines = partial(_lines, policy, acts.held)
     return ModuleMark(tuple(components), total, rounded, final, outcome, reweighted, referred, lines)
 
 
-def _lines(policy: MarkingPolicy, mark: ModuleMark) -> list[Step]:
+def _lines(policy: MarkingPolicy, held: bool, mark: ModuleMark) -> list[Step]:
     """The working of the module, from the sum to what counts."""
     counting = [component for component in mark.components if not component.waived]
     lines = []
@@ -49,14 +49,16 @@ def _lines(policy: MarkingPolicy, mark: ModuleMark) -> list[Step]:
         lines.append(Step(_sum_text(counting, anew=len(counting) < len(mark.components)), mark.total))
     if mark.reweighted:
         lines.append(Step("board re-weighted: what was waived does not count", None))
+    if held:
+        lines.append(Step("held: academic integrity is not decided yet", None))
     if mark.total is None or mark.rounded is None:
         return lines
     for each in counting:
         if each.below_minimum:
             lines.append(Step(f"{each.name} is below its minimum of {plain(each.minimum or ZERO)}", each.percent))
-    held = _held(mark.total, counting, policy)
-    if held != mark.total:
-        lines.append(Step(f"held to {plain(held)} for it", held))
+    kept = _held(mark.total, counting, policy)
+    if kept != mark.total:
+        lines.append(Step(f"held to {plain(kept)} for it", kept))
     places = f", to {policy.places} decimal{'s' * (policy.places > 1)}" if policy.places else ""
     lines.append(Step(ROUNDING_WORDS[policy.rounding] + places, mark.rounded))
     if mark.final != mark.rounded:
@@ -94,7 +96,7 @@ def _outcome(
     policy: MarkingPolicy,
     acts: ModuleActs,
 ) -> Code:
-    """What is undecided comes first, then what is missing, then the mark."""
+    """What is undecided comes first, then what is missing, then the mark. `assignments` are those that count."""
     codes = {mark.code for mark in assignments}
     if acts.held or Code.INTEGRITY in codes:
         return Code.INTEGRITY

@@ -25,6 +25,7 @@ from assessor.workflow.extend import later_than_due
 COST = re.compile(r"(x|-|cap)\s*(\S+)")
 COSTS = "'zero', 'x 0.9' (a part is left), '- 5' (points are taken), or 'cap 40' (at most)"
 RULES = {"x": ("factor", Decimal(1)), "-": ("deduct", Decimal(100)), "cap": ("cap", Decimal(100))}
+MAX_WORDS = 120
 ONCE = (Verb.WAIVE, Verb.COMPENSATE, Verb.CLAIM, Verb.HOLD)
 """What is either so or not so: a second act while the first holds would say nothing."""
 
@@ -97,8 +98,9 @@ def penalise(
         AssessorError: no reason, no words, or a cost that is none.
     """
     course.assignment(name)
-    if not words.strip():
-        raise AssessorError(f"{student}, {name}: a penalty needs words that say what for")
+    if not words.strip() or not words.isprintable() or len(words) > MAX_WORDS:
+        found = f"{student}, {name}: found {words[:40]!r}"
+        raise AssessorError(f"{found}; expected words that say what for, on one line of at most {MAX_WORDS} characters")
     rule, value = read_cost(cost)
     detail = {"rule": rule, "value": str(value), "words": words.strip()}
     return _record(database, Verb.PENALISE, student, name, detail, by)

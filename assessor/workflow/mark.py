@@ -15,7 +15,8 @@ from assessor.database import Database
 from assessor.database.acts import decided
 from assessor.database.audit import add_event
 from assessor.database.enrolment import find_student
-from assessor.database.queries import counting_submission, history
+from assessor.database.gradebook import counting_attempt
+from assessor.database.queries import history
 from assessor.database.tables import Mark
 from assessor.errors import AssessorError, UnknownName
 
@@ -72,7 +73,7 @@ def add_mark(
         raise AssessorError(f"{student}, {name}, {item}: a mark by hand needs a reason")
     with database.transaction() as session:
         student = find_student(session, student).id
-        attempt = counting_submission(session, student, name, course.marking.counting_attempt)
+        attempt = counting_attempt(course, session, student, name)
         session.add(
             Mark(
                 student_id=student, assignment=name, item=item, submission_id=attempt.id if attempt else None,

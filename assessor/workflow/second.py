@@ -39,6 +39,7 @@ class Work:
     marks: Percents
     percent: Decimal | None
     words: str
+    how: str
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def settle(course: Course, database: Database, name: str, *, author: str, now: d
         state = _state(course, session, name)
         new = [work for work in state.works if _give(course, session, assignment, work, author=author, now=now)]
         if new:
-            detail = {"assignment": name, "marks": len(new)}
+            detail = {"assignment": name, "marks": [[work.student, work.item, work.words] for work in new]}
             add_event(session, author, "agree", now, detail)
     return SecondMarking(name, state.works, state.agreement, state.severities, len(new))
 
@@ -139,7 +140,7 @@ def _give(
         return False
     student, out_of = find_student(session, work.student).id, assignment.items[work.item]
     points = (work.percent * out_of / HUNDRED).quantize(PLACES)
-    reason = f"second marking: {work.words}"
+    reason = f"second marking: {work.how}"  # the student may read it: whose marks these were is in the acts
     earlier = [mark for mark in history(session, student, assignment.name) if mark.item == work.item]
     if earlier and (earlier[-1].points, earlier[-1].reason) == (points, reason):
         return False
@@ -158,7 +159,7 @@ def _state(course: Course, session: Session, name: str) -> SecondMarking:
     works = []
     for (student, item), marks in sorted(markings(session, name, MARKER).items()):
         found = agree(marks, policy)
-        works.append(Work(student, item, marks, found.percent, found.words))
+        works.append(Work(student, item, marks, found.percent, found.words, found.how))
     pairs = [(work.marks[0][1], work.marks[1][1]) for work in works if len(work.marks) > 1]
     several = [
         (f"{work.student} {work.item}", marker, mark)

@@ -264,6 +264,14 @@ def test_a_deferred_attempt_is_awaited_and_then_not_capped(make_assignment: Make
     assert (after.status, after.penalised_percent) == (Status.MARKED, 63)
 
 
+def test_a_deferred_attempt_that_was_not_handed_in_by_its_deadline_is_not_submitted(lab: Assignment, term: Term) -> None:
+    items = [item("automatic", None, "4"), item("plot", None, "1")]
+    acts = AssignmentActs(sitting=Sitting.DEFERRED)
+    for closed, status in ((False, Status.DEFERRED), (True, Status.NOT_SUBMITTED)):
+        mark = mark_assignment(lab, items, policy=POLICY, term=term, closed=closed, acts=acts)
+        assert mark.status is status
+
+
 @pytest.mark.parametrize(("points", "left"), [("63", "50"), ("44", "44")])
 def test_a_referral_is_capped_after_lateness(make_assignment: Make, term: Term, points: str, left: str) -> None:
     acts = AssignmentActs(sitting=Sitting.REFERRAL)

@@ -163,6 +163,19 @@ def test_the_outcome(
     assert mark_module([component], acts=acts).outcome is code
 
 
+def test_what_a_waived_component_holds_decides_nothing(assignment_mark: Make) -> None:
+    away = mark_component("exam", Decimal(50), [assignment_mark("a", None, Status.DEFERRED)], {"a": Decimal(1)}, waived=True)
+    there = mark_component("labs", Decimal(50), [assignment_mark("b", "60")], {"b": Decimal(1)})
+    assert mark_module([away, there]).outcome is Code.PASS
+
+
+def test_a_module_that_is_held_shows_no_mark(assignment_mark: Make) -> None:
+    there = mark_component("labs", Decimal(100), [assignment_mark("b", "60")], {"b": Decimal(1)})
+    mark = mark_module([there], acts=ModuleActs(held=True))
+    assert (mark.total, mark.final, mark.outcome) == (None, None, Code.INTEGRITY)
+    assert mark.working[-1].text == "held: academic integrity is not decided yet"
+
+
 def test_not_submitted_beside_a_zero_is_a_fail(assignment_mark: Make) -> None:
     marks = [assignment_mark("a", "0", Status.NOT_SUBMITTED), assignment_mark("b", "0")]
     component = mark_component("exam", Decimal(100), marks, {"a": Decimal(1), "b": Decimal(1)})

@@ -146,6 +146,7 @@ def test_a_cost_that_is_none_is_refused(cost: str) -> None:
         (lambda c, d: refer(c, d, "ada", "powers", "-9 days", LEE), "not a time"),
         (lambda c, d: refer(c, d, "ada", "powers", "2027-02-01T09:00:00Z", LEE), "not after the deadline"),
         (lambda c, d: penalise(c, d, "ada", "project", "zero", " ", LEE), "words that say what for"),
+        (lambda c, d: penalise(c, d, "ada", "project", "zero", "a\nb", LEE), "on one line"),
         (lambda c, d: end(d, 7, LEE), "no act 7"),
         (lambda c, d: scale(c, d, "project", "normal(60, 12)", LEE), "refused"),
         (lambda c, d: scale(c, d, "project", "m + 3", By("lee", "", NOW)), "needs a reason"),
