@@ -34,7 +34,7 @@ def mutant(cell, name, bug, killed_by, *changes):
 
 MUTANTS = (
     # The catalogue's, L4-01 to L4-22.
-    mutant("mlp", "no_nonlinearity", "hidden ReLU missing", COMPUTES, (BEND, "layer(x)")),
+    mutant("mlp", "no_nonlinearity", "hidden ReLU missing", (COMPUTES, SPIRALS), (BEND, "layer(x)")),
     mutant("train", "double_softmax", "softmax before CrossEntropyLoss", STEPS,
            (LOSS_OF_BATCH, "loss = criterion(model(x).softmax(dim=1), target)")),
     mutant("train", "no_zero_grad", "gradients accumulate", STEPS, (CLEARED, "")),
