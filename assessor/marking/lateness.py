@@ -34,6 +34,11 @@ class LateEffect:
         return max(left, min(mark, self.floor))
 
     @property
+    def is_factor(self) -> bool:
+        """Whether it only multiplies."""
+        return not self.deducted and not self.floor and self.cap is None
+
+    @property
     def words(self) -> str:
         """For a line of working, such as '2 working days late: x 0.8'."""
         parts = [f"x {plain(self.factor)}"] if self.factor != 1 else []

@@ -110,7 +110,16 @@ class _Book:
         if value is not None:
             page.write_number(row, column, float(value), self.formats[style])
 
-    def formula(self, page: Any, row: int, column: int, formula: str, value: Decimal | str | None, style: str) -> None:
+    def formula(
+        self, page: Any, row: int, column: int, formula: str, value: Decimal | str | None, style: str, *, live: bool = True
+    ) -> None:
+        """A formula that comes to `value`; the value alone where no formula of these cells does."""
+        if not live:
+            if isinstance(value, str):
+                self.text(page, row, column, value, style)
+            else:
+                self.number(page, row, column, value, style)
+            return
         shown = "" if value is None else value if isinstance(value, str) else float(value)
         page.write_formula(row, column, formula, self.formats[style], shown)
 
@@ -170,7 +179,7 @@ class _Book:
         for place, page, cells, mark in zip(self.places, self.pages, row.cells, row.components, strict=True):
             for index, cell in enumerate(cells):
                 self._write_cell(page, place, line, index, cell)
-            self.formula(page, line, place.mark_column, place.component_formula(line + 1), mark, "component")
+            self.formula(page, line, place.mark_column, place.component_formula(line + 1), mark, "component", live=row.plain)
         self._write_module_row(line, row)
 
     def _write_cell(self, page: Any, place: Place, line: int, index: int, cell: Cell) -> None:
@@ -184,7 +193,8 @@ class _Book:
         )
         self.number(page, line, first + layout.DAYS, cell.days_late, "integer")
         self.number(page, line, first + layout.FACTOR, cell.factor, "factor")
-        self.formula(page, line, first + layout.MARK, place.mark_formula(index, line + 1), cell.penalised, "percent")
+        mark = place.mark_formula(index, line + 1)
+        self.formula(page, line, first + layout.MARK, mark, cell.penalised, "percent", live=cell.by_factor)
         self.number(page, line, first + layout.ATTEMPT, cell.attempt, "integer")
         self.text(page, line, first + layout.STATUS, cell.status)
 
@@ -194,11 +204,12 @@ class _Book:
             formula = layout.lookup_formula(place, line + 1, self.last_row)
             self.formula(page, line, self.identity_end + index, formula, mark, "percent")
         columns = [xl_col_to_name(self.identity_end + index) for index in range(len(self.places))]
-        self.formula(page, line, self.total, layout.weighted_mean(columns, line + 1), row.total, "total")
+        self.formula(page, line, self.total, layout.weighted_mean(columns, line + 1), row.total, "total", live=row.plain)
         total, mark = (xl_rowcol_to_cell(line, self.total + offset) for offset in (0, 1))
         rounding = layout.rounding_formula(total, sheet.rounding, sheet.decimals)
-        self.formula(page, line, self.total + 1, rounding, row.rounded, f"rounded_{sheet.decimals}")
-        self.formula(page, line, self.total + 2, layout.outcome_formula(mark, self.pass_cell), row.outcome, "text")
+        self.formula(page, line, self.total + 1, rounding, row.rounded, f"rounded_{sheet.decimals}", live=row.plain)
+        outcome = layout.outcome_formula(mark, self.pass_cell)
+        self.formula(page, line, self.total + 2, outcome, row.outcome, "text", live=row.plain)
         self.text(page, line, self.total + 3, notes(sheet.components, row))
 
     # After the rows

@@ -58,6 +58,7 @@ class Cell:
         percent: of `out_of`, before lateness; penalised: after. Both unrounded.
         factor: what lateness leaves of the mark, 0 to 1.
         extended: whether the student had more time; never why.
+        by_factor: whether `penalised` is `percent` x `factor` and nothing else; only then can a formula say it.
     """
 
     points: Decimal | None
@@ -69,11 +70,17 @@ class Cell:
     attempt: int | None
     status: str
     extended: bool = False
+    by_factor: bool = True
 
 
 @dataclass(frozen=True)
 class Row:
-    """One student. `cells` holds a tuple a component, in the sheet's order."""
+    """One student. `cells` holds a tuple a component, in the sheet's order.
+
+    Attributes:
+        plain: whether components are the means of all their cells, the total their weighted sum, and the mark that total
+            rounded; where the board or a rule made it otherwise, no formula can say it, and values stand alone.
+    """
 
     student: str
     name: str
@@ -83,6 +90,7 @@ class Row:
     total: Decimal | None
     rounded: Decimal | None
     outcome: str
+    plain: bool = True
 
 
 @dataclass(frozen=True)

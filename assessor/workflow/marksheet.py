@@ -20,7 +20,7 @@ from assessor.database.gradebook import StudentRow, gradebook
 from assessor.database.migrating import current
 from assessor.database.tables import RECORDED, Job, Mark, Submission
 from assessor.marking.lateness import rule_words
-from assessor.marking.marks import AssignmentMark, Code, Status
+from assessor.marking.marks import AssignmentMark, Code, ModuleMark, Sitting, Status
 from assessor.marking.total import ROUNDING_WORDS
 from assessor.reports.marksheet_csv import write_csv
 from assessor.reports.marksheet_html import write_html
@@ -129,6 +129,19 @@ def row_of(student: StudentRow) -> Row:
         total=mark.total,
         rounded=mark.final,
         outcome=outcome,
+        plain=_is_plain(mark),
+    )
+
+
+def _is_plain(mark: ModuleMark) -> bool:
+    """Whether sums and means of the sheet's own cells come to this mark and outcome."""
+    components = mark.components
+    return (
+        not mark.reweighted
+        and mark.final == mark.rounded
+        and mark.outcome in (Code.PASS, Code.FAIL, Code.NOT_SUBMITTED, Code.LATE_ZERO, Code.MISSING)
+        and not any(component.below_minimum or component.dropped for component in components)
+        and not any(each.acts.sitting is Sitting.REFERRAL for each in mark.assignments)
     )
 
 
@@ -144,6 +157,7 @@ def cell_of(mark: AssignmentMark) -> Cell:
         attempt=mark.attempt,
         status=STATUS_WORDS[mark.status],
         extended=mark.extended_until is not None,
+        by_factor=not mark.changed and mark.late.is_factor,
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from assessor.course import Course, load_course
 from assessor.database import Database, open_database
+from assessor.database.acts import Verb, add_act
 from assessor.database.gradebook import gradebook
 from assessor.database.tables import Extension, Job, Mark, Student, Submission
 from assessor.workflow.marksheet import marksheet
@@ -225,3 +226,17 @@ def test_a_course_without_students_gives_three_files(course):
     database.close()
     assert written.students == 0
     assert all(path.is_file() for path in written.paths)
+
+
+def test_what_the_board_made_of_a_mark_stands_as_a_value_and_no_formula_contradicts_it(course, database):
+    with database.transaction() as session:
+        more = {"reason": "r", "author": "board", "now": NOW}
+        add_act(session, Verb.SCALE, subject="project", detail={"formula": "m + 3"}, **more)
+        add_act(session, Verb.WAIVE, student="s1", subject="quizzes", **more)
+    book = openpyxl.load_workbook(marksheet(course, database, now=NOW).paths[0])
+    rows = {line[1].value: line for line in book["Module"].iter_rows(min_row=5)}
+    marks = {student.id: student.mark for student in gradebook(course, database, NOW)}
+    assert rows["s1"][7].value == pytest.approx(float(marks["s1"].total))
+    assert str(rows["s2"][7].value).startswith("=")
+    projects = {line[1].value: line for line in book["project"].iter_rows(min_row=5)}
+    assert [cell.value for cell in projects["s2"] if cell.value == 67] == [67]
