@@ -39,7 +39,7 @@ def acts(ctx: click.Context, student: str | None, ended: bool, as_json: bool) ->
     from assessor.workflow.decide import listed
 
     course, database = open_both(ctx)
-    found = listed(database, student, ended=ended)
+    found = listed(course, database, student, ended=ended)
     if as_json:
         print_json(found)
         return
@@ -48,7 +48,8 @@ def acts(ctx: click.Context, student: str | None, ended: bool, as_json: bool) ->
         return
     rows = [
         [
-            one.number, one.student or "all", one.what + (" (ended)" if one.ended else ""), one.author,
+            "-" if one.number is None else one.number, one.student or "all",
+            one.what + (" (ended)" if one.ended else ""), one.author,
             f"{one.at.astimezone(course.time_zone):%Y-%m-%d %H:%M}", one.reason,
         ]
         for one in found

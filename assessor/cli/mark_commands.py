@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assessor.cli.context import json_option, names_argument, open_both, print_json, printable, whoami
+from assessor.cli.context import json_option, names_argument, open_both, print_json, print_table, printable, whoami
 
 if TYPE_CHECKING:
     from assessor.workflow.mark import Imported
@@ -61,12 +61,16 @@ def _tell_import(file: Path, done: Imported) -> None:
 @click.argument("student")
 @click.argument("assignment")
 @click.argument("points")
-@click.option("--item", default="automatic", show_default=True, help="Which part: an item of assignment.toml.")
+@click.option("--item", help="Which part: an item of assignment.toml.  [default: automatic, or the only one]")
 @click.option("--reason", required=True, help="Why; the board reads it.")
+@json_option
 @click.pass_context
-def mark(ctx: click.Context, student: str, assignment: str, points: str, item: str, reason: str) -> None:
+def mark(
+    ctx: click.Context, student: str, assignment: str, points: str, item: str | None, reason: str, as_json: bool
+) -> None:
     """Give STUDENT a mark by hand, with a reason.
 
+    STUDENT: an id or a marking id. POINTS: a number, or NS where nothing was handed in, which is not the same as 0.
     Earlier marks stay on record; the newest counts.
     """
     from assessor.workflow.mark import add_mark
@@ -75,7 +79,11 @@ def mark(ctx: click.Context, student: str, assignment: str, points: str, item: s
     done = add_mark(
         course, database, student, assignment, item, points, author=whoami(), reason=reason, now=datetime.now(UTC)
     )
-    click.echo(f"{student}, {assignment}, {item}: {done.points} of {done.out_of}")
+    if as_json:
+        print_json(done)
+        return
+    shown = "not submitted" if done.not_submitted else f"{done.points} of {done.out_of}"
+    click.echo(f"{student}, {assignment}, {done.item}: {shown}")
 
 
 @click.command()
@@ -84,8 +92,11 @@ def mark(ctx: click.Context, student: str, assignment: str, points: str, item: s
 @click.argument("until")
 @click.option("--reason", required=True, help="Why; kept in confidence, never on a mark sheet.")
 @click.option("--replace", is_flag=True, help="Take the place of an earlier extension that says otherwise.")
+@json_option
 @click.pass_context
-def extend(ctx: click.Context, student: str, assignment: str, until: str, reason: str, replace: bool) -> None:
+def extend(
+    ctx: click.Context, student: str, assignment: str, until: str, reason: str, replace: bool, as_json: bool
+) -> None:
     """Give STUDENT more time.
 
     UNTIL: '+3 days' after the deadline, 'week 11 Monday 16:00' or 2027-05-10T16:00:00+01:00.
@@ -97,6 +108,9 @@ def extend(ctx: click.Context, student: str, assignment: str, until: str, reason
         course, database, student, assignment, until, author=whoami(), reason=reason, now=datetime.now(UTC),
         replace=replace,
     )  # fmt: skip
+    if as_json:
+        print_json(done)
+        return
     click.echo(f"{student}, {assignment}: extended to {done.until.astimezone(course.time_zone):%a %d %b %Y %H:%M %Z}")
     if done.note:
         click.echo(done.note)
@@ -157,15 +171,19 @@ def extensions(ctx: click.Context, file: Path, as_json: bool) -> None:
 @click.command()
 @click.argument("student")
 @names_argument
+@click.option("--history", is_flag=True, help="Every mark that was ever given, by whom, when and why.")
 @json_option
 @click.pass_context
-def explain(ctx: click.Context, student: str, names: tuple[str, ...], as_json: bool) -> None:
+def explain(ctx: click.Context, student: str, names: tuple[str, ...], history: bool, as_json: bool) -> None:
     """Show how STUDENT's marks came about, line by line.
 
     STUDENT: an id or a marking id.
     """
     from assessor.workflow.explain import explain as working
 
+    if history:
+        _show_history(ctx, student, names, as_json)
+        return
     found = working(*open_both(ctx), student, names, now=datetime.now(UTC))
     if as_json:
         print_json(found)
@@ -185,6 +203,25 @@ def explain(ctx: click.Context, student: str, names: tuple[str, ...], as_json: b
     click.secho(f"module  {found.module.code}", bold=True)
     for line in found.module.lines:
         click.echo(f"    {line}")
+
+
+def _show_history(ctx: click.Context, student: str, names: tuple[str, ...], as_json: bool) -> None:
+    from assessor.workflow.explain import mark_history
+
+    course, database = open_both(ctx)
+    found = mark_history(course, database, student, names)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        [
+            one.assignment, one.item, "NS" if one.not_submitted else f"{one.points} / {one.out_of}", one.attempt or "-",
+            "yes" if one.in_force else "", one.author, f"{one.at.astimezone(course.time_zone):%Y-%m-%d %H:%M}", one.reason,
+        ]
+        for one in found
+    ]  # fmt: skip
+    columns = ["assignment", "item", "mark", "attempt", "in force", "by", "when", "reason"]
+    print_table(f"{student}: every mark", columns, rows)
 
 
 COMMANDS = (quiz, project, mark, extend, extensions, explain, marksheet, feedback)

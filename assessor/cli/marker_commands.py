@@ -109,9 +109,10 @@ def moderate_mark(
 @click.argument("test")
 @click.argument("verdict", type=click.Choice(["pass", "fail"]))
 @comment_option
+@json_option
 @click.pass_context
 def moderate_check(
-    ctx: click.Context, student: str, assignment: str, test: str, verdict: str, reason: str
+    ctx: click.Context, student: str, assignment: str, test: str, verdict: str, reason: str, as_json: bool
 ) -> None:
     """Record whether what hidden TEST looks at is right in STUDENT's work, by your own reading."""
     from assessor.workflow.moderate import record_check
@@ -119,6 +120,9 @@ def moderate_check(
     record_check(
         *open_both(ctx), student, assignment, test, verdict, author=whoami(), now=datetime.now(UTC), reason=reason
     )
+    if as_json:
+        print_json({"student": student, "assignment": assignment, "test": test, "verdict": verdict})
+        return
     click.echo(f"{student}, {assignment}, {test}: {verdict} recorded")
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from assessor.course import Assignment, Course
 from assessor.database.engine import Database
-from assessor.database.queries import Counted, InForce, Penalised, counting_submission, in_force
+from assessor.database.queries import Counted, GivenMark, InForce, Penalised, counting_submission, in_force
 from assessor.database.tables import REVIEW, Submission
 from assessor.marking.acts import NONE, NOTHING, AssignmentActs, Sitting
 from assessor.marking.assignments import mark_assignment
@@ -68,6 +68,12 @@ def _collector_resting() -> Iterator[None]:
 def counting_attempt(course: Course, session: Session, student: str, assignment: str) -> Submission | None:
     """The attempt of one student that counts: the one that the gradebook marks."""
     return counting_submission(session, student, assignment, course.marking.counting_attempt, _penalised(course))
+
+
+def in_force_of(course: Course, session: Session, student: str) -> list[GivenMark]:
+    """The marks in force of one student."""
+    force = in_force(session, course.marking.counting_attempt, _penalised(course))
+    return [mark for mark in force.marks.values() if mark.student == student]
 
 
 def _penalised(course: Course) -> Penalised:

@@ -17,7 +17,7 @@ from assessor.csvfile import exact
 from assessor.database import Database
 from assessor.database.acts import Act, Verb, acts_in_force, add_act
 from assessor.database.enrolment import find_student
-from assessor.database.tables import Mark, Student, Submission
+from assessor.database.tables import Extension, Mark, Student, Submission
 from assessor.errors import AssessorError, UnknownName
 from assessor.marking.acts import Penalty
 from assessor.workflow.extend import later_than_due
@@ -35,10 +35,11 @@ class Decision:
     """An act as people read it: whom it is about by marking id, or nobody where it is about all.
 
     Attributes:
+        number: None for an extension, which another extension replaces.
         what: the act in words, with its subject; never its reason, which `reason` holds for those who may read it.
     """
 
-    number: int
+    number: int | None
     what: str
     student: str
     author: str
@@ -146,7 +147,8 @@ def _again(
             select(func.max(Submission.attempt)).where(Submission.student_id == own, Submission.assignment == name)
         )
         mark = session.scalar(select(func.max(Mark.id)).where(Mark.student_id == own, Mark.assignment == name))
-        detail = {"until": when.isoformat(), "after_attempt": attempt or 0, "after_mark": mark or 0}
+        local = when.astimezone(course.time_zone)
+        detail = {"until": local.isoformat(), "after_attempt": attempt or 0, "after_mark": mark or 0}
         return _append(session, verb, own, name, detail, by)
 
 
@@ -166,8 +168,10 @@ def end(database: Database, number: int, by: By) -> Decision:
         return _append(session, Verb.END, act.student_id, act.subject, {"verb": act.verb}, by, ends=number)
 
 
-def listed(database: Database, student: str | None = None, *, ended: bool = False) -> tuple[Decision, ...]:
-    """The acts that hold, oldest first; second marks and samples are listed elsewhere.
+def listed(
+    course: Course, database: Database, student: str | None = None, *, ended: bool = False
+) -> tuple[Decision, ...]:
+    """The acts that hold and the extensions, oldest first; second marks and samples are listed elsewhere.
 
     Args:
         ended: those that hold no longer too, and what ended them.
@@ -176,14 +180,24 @@ def listed(database: Database, student: str | None = None, *, ended: bool = Fals
         UnknownName: no such student.
     """
     shown: list[ColumnElement[bool]] = [Act.verb.not_in((Verb.MARKING, Verb.SAMPLE))]
+    more_time = select(Extension).order_by(Extension.id)
     with database.reading() as session:
         if student is not None:
-            shown.append(Act.student_id == find_student(session, student).id)
+            own = find_student(session, student).id
+            shown.append(Act.student_id == own)
+            more_time = more_time.where(Extension.student_id == own)
         holding = acts_in_force(session, *shown)
         acts = list(session.scalars(select(Act).where(*shown).order_by(Act.id))) if ended else holding
         hold_on = {act.id for act in holding}
         ids = {each.id: each.marking_id for each in session.scalars(select(Student))}
-        return tuple(_decision(act, ids, ended=act.ends is None and act.id not in hold_on) for act in acts)
+        newest = {(each.student_id, each.assignment): each.id for each in session.scalars(more_time)}
+        extensions = [
+            _extension(course, each, ids, ended=newest[each.student_id, each.assignment] != each.id)
+            for each in session.scalars(more_time)
+        ]
+    found = [_decision(act, ids, ended=act.ends is None and act.id not in hold_on) for act in acts]
+    found += [each for each in extensions if ended or not each.ended]
+    return tuple(sorted(found, key=lambda each: each.at))
 
 
 def _record(
@@ -219,6 +233,11 @@ def _assignment(course: Course, subject: str) -> str:
 def _decision(act: Act, marking_ids: Mapping[str, str], *, ended: bool = False) -> Decision:
     student = marking_ids[act.student_id] if act.student_id is not None else ""
     return Decision(act.id, _words(act), student, act.author, act.at, act.reason, ended)
+
+
+def _extension(course: Course, given: Extension, marking_ids: Mapping[str, str], *, ended: bool) -> Decision:
+    what = f"extend {given.assignment} until {given.until.astimezone(course.time_zone):%Y-%m-%d %H:%M %Z}"
+    return Decision(None, what, marking_ids[given.student_id], given.author, given.at, given.reason, ended)
 
 
 def _words(act: Act) -> str:

@@ -10,7 +10,8 @@ from decimal import Decimal
 from assessor.course import Course
 from assessor.database import Database
 from assessor.database.enrolment import find_student
-from assessor.database.gradebook import gradebook
+from assessor.database.gradebook import gradebook, in_force_of
+from assessor.database.queries import attempts, history
 from assessor.marking.exact import plain
 from assessor.marking.marks import Step
 
@@ -65,6 +66,43 @@ def explain(
         ),
         tuple(Lines(each.name, worded(each.working), each.percent, "") for each in mark.components),
         Lines("module", worded(mark.working), mark.final, policy.shown(mark.outcome)),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class GivenOnce:
+    """One mark as it was given, with its author, time and reason."""
+
+    assignment: str
+    item: str
+    points: Decimal
+    out_of: Decimal
+    not_submitted: bool
+    attempt: int | None
+    in_force: bool
+    author: str
+    at: datetime
+    reason: str
+
+
+def mark_history(course: Course, database: Database, student: str, names: Sequence[str] = ()) -> tuple[GivenOnce, ...]:
+    """Every mark that a student was ever given, oldest first; those of one item stand together.
+
+    Raises:
+        UnknownName: no such student or assignment.
+    """
+    chosen = [course.assignment(name).name for name in names] or [each.name for each in course.assignments]
+    with database.reading() as session:
+        own = find_student(session, student).id
+        force = {mark.id for mark in in_force_of(course, session, own)}
+        found = [mark for name in chosen for mark in sorted(history(session, own, name), key=lambda each: each.item)]
+        tries = {each.id: each.attempt for name in chosen for each in attempts(session, own, name)}
+    return tuple(
+        GivenOnce(
+            mark.assignment, mark.item, mark.points, mark.out_of, mark.not_submitted, tries.get(mark.submission_id or 0),
+            mark.id in force, mark.author, mark.at, mark.reason,
+        )
+        for mark in found
     )  # fmt: skip
 
 

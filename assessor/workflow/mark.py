@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from sqlalchemy.orm import Session
 
-from assessor.course import Course
+from assessor.course import AUTOMATIC, TOTAL, Course
 from assessor.csvfile import exact
 from assessor.database import Database
 from assessor.database.acts import decided
@@ -20,13 +20,17 @@ from assessor.database.queries import history
 from assessor.database.tables import Mark
 from assessor.errors import AssessorError, UnknownName
 
+NOT_SUBMITTED = "NS"
+
 
 @dataclass(frozen=True)
 class Given:
-    """A mark that was given by hand."""
+    """A mark that was given by hand; 0 points and `not_submitted` where a person says that nothing was handed in."""
 
+    item: str
     points: Decimal
     out_of: Decimal
+    not_submitted: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def add_mark(
     database: Database,
     student: str,
     name: str,
-    item: str,
+    item: str | None,
     points: str | Decimal,
     *,
     author: str,
@@ -57,17 +61,22 @@ def add_mark(
 ) -> Given:
     """Gives one student, by id or marking id, a mark for one item; it belongs to the attempt that counts, where there is one.
 
+    Args:
+        item: None for what hidden tests mark, or where there is one item only for that.
+        points: 'NS' says that nothing was handed in.
+
     Raises:
         UnknownName: no such student, assignment or item.
         AssessorError: no reason, or points that are no number within the item's range.
     """
     assignment = course.assignment(name)
+    item = item or (TOTAL if TOTAL in assignment.items else AUTOMATIC)
     if item not in assignment.items:
         raise UnknownName(f"item of {name}", item, assignment.items)
-    out_of = assignment.items[item]
+    out_of, not_submitted = assignment.items[item], str(points).strip() == NOT_SUBMITTED
     value = exact(
-        str(points), Decimal(0), out_of,
-        lambda found, expected: AssessorError(f"{student}, {name}, {item}: found {found!r}; expected {expected}"),
+        "0" if not_submitted else str(points), Decimal(0), out_of,
+        lambda found, expected: AssessorError(f"{student}, {name}, {item}: found {found!r}; expected {expected}, or NS"),
     )  # fmt: skip
     if not reason.strip():
         raise AssessorError(f"{student}, {name}, {item}: a mark by hand needs a reason")
@@ -77,12 +86,12 @@ def add_mark(
         session.add(
             Mark(
                 student_id=student, assignment=name, item=item, submission_id=attempt.id if attempt else None,
-                points=value, out_of=out_of, author=author, at=now, reason=reason.strip(),
+                points=value, out_of=out_of, author=author, at=now, reason=reason.strip(), not_submitted=not_submitted,
             )
         )  # fmt: skip
-        detail = {"student": student, "assignment": name, "item": item, "points": str(value), "reason": reason.strip()}
+        detail = {"student": student, "assignment": name, "item": item, "points": str(points), "reason": reason.strip()}
         add_event(session, author, "mark", now, detail)
-    return Given(value, out_of)
+    return Given(item, value, out_of, not_submitted)
 
 
 def append_totals(

@@ -113,7 +113,7 @@ def settle(
         detail = {"student": student, "assignment": name, "points": str(value), "reason": reason.strip(), "was": job.error}
         add_event(session, author, f"review {verb}", now, detail)
         job.state, job.recorded_at = RECORDED, now
-    return Given(value, assignment.hidden_marks)
+    return Given(AUTOMATIC, value, assignment.hidden_marks)
 
 
 def _job(session: Session, student: str, name: str) -> Job | None:

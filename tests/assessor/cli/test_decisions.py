@@ -119,6 +119,14 @@ def test_a_sample_is_drawn_looked_at_and_reported(prompt: Prompt) -> None:
     assert "agreement of 2" in report and "62.00" in report and "none looked at" in report
 
 
+def test_the_history_of_marks_is_a_table(prompt: Prompt) -> None:
+    prompt("mark", "ada", "project", "NS", "--reason", "left the team")
+    shown = prompt("explain", "QUANTA", "--history")
+    assert "62 / 100" in shown and "NS" in shown and "left the team" in shown
+    assert [mark["in_force"] for mark in prompt.json("explain", "ada", "--history")] == [False, True]
+    assert prompt("explain", "ada", "project").startswith("project  NS")
+
+
 def test_extensions_come_from_a_file(prompt: Prompt) -> None:
     file = prompt.root / "more.csv"
     file.write_text("student,assignment,until,reason\nQUANTA,project,+3 days,ill\n")

@@ -15,7 +15,8 @@ from assessor.database.acts import Act
 from assessor.database.tables import Event
 from assessor.errors import AssessorError
 from assessor.workflow.decide import By, claim, compensate, defer, end, hold, listed, penalise, read_cost, refer, waive
-from assessor.workflow.explain import explain
+from assessor.workflow.explain import explain, mark_history
+from assessor.workflow.extend import add_extension
 from assessor.workflow.mark import add_mark
 from assessor.workflow.quiz_import import import_quiz
 from assessor.workflow.scale import proposals, scale
@@ -61,8 +62,8 @@ def test_a_waiver_can_be_taken_back_once(small: Course, marked: Database) -> Non
     assert module(small, marked) == ("20", "F")
     with pytest.raises(AssessorError, match="act 1 was ended by lee"):
         end(marked, 1, LEE)
-    assert listed(marked) == ()
-    assert [(one.what, one.ended) for one in listed(marked, "ada", ended=True)] == [
+    assert listed(small, marked) == ()
+    assert [(one.what, one.ended) for one in listed(small, marked, "ada", ended=True)] == [
         ("waive labs", True), ("end act 1 (waive labs)", False),
     ]  # fmt: skip
 
@@ -159,7 +160,7 @@ def test_what_cannot_be_is_one_line_and_changes_nothing(
     with pytest.raises(AssessorError, match=words) as fault:
         what(small, database)  # type: ignore[operator]
     assert "\n" not in str(fault.value)
-    assert listed(database, ended=True) == ()
+    assert listed(small, database, ended=True) == ()
 
 
 def test_proposals_stand_side_by_side_and_change_nothing_until_one_is_applied(
@@ -176,7 +177,7 @@ def test_proposals_stand_side_by_side_and_change_nothing_until_one_is_applied(
     assert module(small, marked) == ("21", "F")
     scale(small, marked, "project", "m + 8", By("lee", "second thoughts", NOW))
     assert module(small, marked) == ("22", "F")
-    assert [one.what for one in listed(marked)] == ["scale project: m + 8"]
+    assert [one.what for one in listed(small, marked)] == ["scale project: m + 8"]
     assert proposals(small, marked, "project", ["m + 1"]).in_force == "m + 8"
     assert proposals(small, marked, "project", ["m + 1"]).proposals[0].raw == (0, 40, 62)
 
@@ -192,3 +193,24 @@ def test_an_import_of_the_first_try_leaves_those_alone_who_try_again(
     assert module(small, marked)[1] == "R"
     give(small, marked, "ada", "quiz1", "12", LATER)  # by hand it is the referral's, though it be the same number
     assert module(small, marked) == ("20", "F")
+
+
+def test_extensions_stand_among_the_acts_and_one_that_was_replaced_is_ended(small: Course, marked: Database) -> None:
+    waive(small, marked, "ada", "labs", LEE)
+    for until, replaces in (("+3 days", False), ("+5 days", True)):
+        add_extension(small, marked, "ada", "powers", until, author="kim", reason="ill", now=LATER, replace=replaces)
+    assert [(one.number, one.what) for one in listed(small, marked, "ada")] == [
+        (1, "waive labs"), (None, "extend powers until 2027-02-20 16:00 GMT"),
+    ]  # fmt: skip
+    assert [one.ended for one in listed(small, marked, ended=True)] == [False, True, False]
+
+
+def test_the_history_of_a_mark_names_every_author_and_what_is_in_force(small: Course, marked: Database) -> None:
+    give(small, marked, "ada", "project", "44", LATER)
+    found = mark_history(small, marked, "M0", ["project"])
+    assert [(one.points, one.in_force, one.author, one.at) for one in found] == [
+        (40, False, "kim", NOW), (44, True, "kim", LATER),
+    ]  # fmt: skip
+    assert len(mark_history(small, marked, "ada")) == 3
+    with pytest.raises(AssessorError, match="unknown student"):
+        mark_history(small, marked, "zed")

@@ -144,6 +144,13 @@ def test_a_mark_by_hand_stands_with_its_reason_and_the_earlier_ones_stay(small: 
     assert verbs(database) == ["mark", "mark"]
 
 
+def test_not_submitted_by_hand_is_no_zero(small: Course, database: Database) -> None:
+    done = add_mark(small, database, "M0", "project", None, "NS", author="kim", reason="no team", now=NOW)
+    assert (done.item, done.points, done.not_submitted) == ("total", 0, True)
+    add_mark(small, database, "bob", "project", None, "0", author="kim", reason="empty", now=NOW)
+    assert marks(database) == [("ada", "total", Decimal(0), True), ("bob", "total", Decimal(0), False)]
+
+
 @pytest.mark.parametrize(
     ("student", "name", "item", "points", "reason", "words"),
     [
