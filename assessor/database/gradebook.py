@@ -23,6 +23,9 @@ from assessor.marking.lateness import days_late, deadline, late_effect
 from assessor.marking.marks import AssignmentMark, ItemMark, ModuleMark, Status, Step
 from assessor.marking.total import mark_module
 
+Parts = dict[str, tuple[tuple[Assignment, ...], dict[str, Decimal]]]
+"""Of each component its assignments and their weights."""
+
 
 @dataclass(frozen=True)
 class StudentRow:
@@ -46,11 +49,22 @@ def gradebook(
     """
     with _collector_resting(), database.reading() as session:
         force = in_force(session, course.marking.counting_attempt, _penalised(course))
+        parts = _parts(course)
         return [
-            StudentRow(student.id, student.name, student.email, student.marking_id, _module(course, force, student.id, now))
+            StudentRow(
+                student.id, student.name, student.email, student.marking_id, _module(course, parts, force, student.id, now)
+            )
             for student in force.students
             if only is None or student.id == only
-        ]
+        ]  # fmt: skip
+
+
+def _parts(course: Course) -> Parts:
+    found = {}
+    for name in course.components:
+        assignments = course.of_component(name)
+        found[name] = (assignments, {assignment.name: assignment.weight for assignment in assignments})
+    return found
 
 
 @contextmanager
@@ -89,13 +103,14 @@ def _penalised(course: Course) -> Penalised:
     return penalised
 
 
-def _module(course: Course, force: InForce, student: str, now: datetime | None) -> ModuleMark:
+def _module(
+    course: Course, parts: Parts, force: InForce, student: str, now: datetime | None
+) -> ModuleMark:
     acts = force.decided.modules.get(student, NOTHING)
     components = []
     for name, weight in course.components.items():
-        assignments = course.of_component(name)
+        assignments, weights = parts[name]
         marks = [_assignment(course, assignment, force, student, now) for assignment in assignments]
-        weights = {assignment.name: assignment.weight for assignment in assignments}
         waived = name in acts.waived
         components.append(mark_component(name, weight, marks, weights, course.marking, waived=waived))
     return mark_module(components, course.marking, acts)

@@ -54,9 +54,9 @@ def mark_assignment(
     status = _status(assignment, items, submitted_at, in_review=in_review, closed=closed, acts=acts)
     points = percent = agreed = unpenalised = penalised = None
     with localcontext(EXACT):
-        worth = tuple(_on_scale(item, assignment.items[item.item]) for item in items)
+        worth = tuple([_on_scale(item, assignment.items[item.item]) for item in items])
         if status is Status.MARKED:
-            points = sum((item.points or ZERO for item in worth), ZERO)
+            points = sum([item.points or ZERO for item in worth], ZERO)
             percent = agreed = unpenalised = penalised = HUNDRED * points / assignment.marks
             if acts is not NONE or late.days:
                 agreed = acts.scaled.of(percent) if acts.scaled else percent
@@ -180,7 +180,7 @@ def _status(
         return Status.WAIVED
     if acts.held:
         return Status.HELD
-    open_ = {item.item for item in items if item.points is None}
+    open_ = [item.item for item in items if item.points is None]
     if not open_:
         return Status.NOT_SUBMITTED if all(item.not_submitted for item in items) else Status.MARKED
     if in_review and AUTOMATIC in open_:

@@ -125,7 +125,7 @@ class AssignmentMark:
     @property
     def code(self) -> Code | None:
         """Its outcome code: NS, LW, EX, SC, DF, AI or NM; None for a mark with nothing to say about it."""
-        if self.status in CODES:
+        if self.status is not Status.MARKED:
             return CODES[self.status]
         if self.acts.considered:
             return Code.CONSIDERATIONS

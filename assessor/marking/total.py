@@ -7,9 +7,9 @@ from decimal import Decimal, localcontext
 from functools import partial
 
 from assessor.course import MarkingPolicy
-from assessor.marking.acts import NOTHING, ModuleActs, Sitting
+from assessor.marking.acts import NONE, NOTHING, AssignmentActs, ModuleActs, Sitting
 from assessor.marking.exact import EXACT, ZERO, plain, round_once
-from assessor.marking.marks import AssignmentMark, Code, ComponentMark, ModuleMark, Status, Step
+from assessor.marking.marks import Code, ComponentMark, ModuleMark, Status, Step
 
 DEFAULT = MarkingPolicy()
 ROUNDING_WORDS = {"half_up": "rounded once, half up", "half_even": "rounded once, half to even", "truncate": "truncated once"}
@@ -29,14 +29,16 @@ def mark_module(
     counting = [component for component in components if not component.waived]
     assignments = [mark for component in counting for mark in component.assignments]
     reweighted = len(counting) < len(components) or any(mark.status is Status.WAIVED for mark in assignments)
-    referred = any(mark.acts.sitting is Sitting.REFERRAL for mark in assignments)
+    decided = [mark.acts for mark in assignments if mark.acts is not NONE]
+    referred = any(each.sitting is Sitting.REFERRAL for each in decided)
     total = None if acts.held else _total(counting)
     rounded = final = None
     if total is not None:
         rounded = final = round_once(_held(total, counting, policy), policy.rounding, policy.places)
         if referred and policy.referral_capped == "module":
             final = min(rounded, policy.cap)
-    outcome = _outcome(final, counting, assignments, policy, acts)
+    codes = {mark.code for mark in assignments}
+    outcome = _outcome(final, counting, codes, decided, policy, acts)
     lines = partial(_lines, policy, acts.held)
     return ModuleMark(tuple(components), total, rounded, final, outcome, reweighted, referred, lines)
 
@@ -92,15 +94,15 @@ def _sum_text(counting: Sequence[ComponentMark], *, anew: bool) -> str:
 def _outcome(
     final: Decimal | None,
     counting: Sequence[ComponentMark],
-    assignments: Sequence[AssignmentMark],
+    codes: set[Code | None],
+    decided: Sequence[AssignmentActs],
     policy: MarkingPolicy,
     acts: ModuleActs,
 ) -> Code:
-    """What is undecided comes first, then what is missing, then the mark. `assignments` are those that count."""
-    codes = {mark.code for mark in assignments}
+    """What is undecided comes first, then what is missing, then the mark. Codes and decisions are of what counts."""
     if acts.held or Code.INTEGRITY in codes:
         return Code.INTEGRITY
-    if acts.considered or any(mark.acts.considered for mark in assignments):
+    if acts.considered or any(each.considered for each in decided):
         return Code.CONSIDERATIONS
     if Code.DEFERRED in codes:
         return Code.DEFERRED
@@ -113,7 +115,7 @@ def _outcome(
         return Code.PASS
     if acts.compensated:
         return Code.COMPENSATED
-    if any(mark.acts.awaits_referral for mark in assignments):
+    if any(each.awaits_referral for each in decided):
         return Code.REFERRAL
     counted = codes - {Code.EXCUSED}
     return counted.pop() or Code.FAIL if counted in NOTHING_LEFT else Code.FAIL
