@@ -160,7 +160,8 @@ def expected_module(
     below = "labs" in policy.minima and parts[0] < policy.minima["labs"]
     held = min(total, Fraction(policy.minimum_cap)) if below and policy.minimum_cap is not None else total
     final = rounded(held, policy)
-    referred = any(a.acts.sitting is Sitting.REFERRAL for a, _ in (*labs, project, quiz))
+    counted = [*labs, project] if waived else [*labs, project, quiz]
+    referred = any(a.acts.sitting is Sitting.REFERRAL for a, _ in counted)
     if referred and policy.referral_capped == "module":
         final = min(final, Fraction(policy.cap))
     passes = final >= policy.pass_mark and not (below and policy.minimum_cap is None)
