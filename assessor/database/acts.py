@@ -165,17 +165,22 @@ def decided(session: Session) -> Decided:
     assignments, earlier = {}, {}
     for key, own in of_key.items():
         resit = resits.get(key)
-        since = resit.act if resit else 0
-        assignments[key] = _assignment([act for act in own if act.id > since or _stands(act)], resit)
+        assignments[key] = _assignment([act for act in own if resit is None or _is_of(act, resit)], resit)
         if resit:
-            earlier[key] = _assignment([act for act in own if act.id < since], None)
+            earlier[key] = _assignment([act for act in own if act.id < resit.act or act.verb == Verb.SHARE], None)
     modules = {student: _module(own) for student, own in of_student.items()}
     return Decided(resits, assignments, earlier, modules, scaled, teams)
 
 
-def _stands(act: Act) -> bool:
-    """A waiver, a claim or a hold is of the assignment, whatever try it is; a penalty or a share is of one try."""
-    return act.verb in (Verb.WAIVE, Verb.CLAIM, Verb.HOLD)
+def _is_of(act: Act, resit: Resit) -> bool:
+    """Whether an act is about this later try.
+
+    A waiver, a claim or a hold is of the assignment, whatever try it is; a penalty is of the try in which it was given;
+    a share of a team's mark is of first attempts, since nobody is referred as a team.
+    """
+    if act.verb == Verb.SHARE:
+        return resit.sitting is Sitting.DEFERRED
+    return act.id > resit.act or act.verb in (Verb.WAIVE, Verb.CLAIM, Verb.HOLD)
 
 
 def resit_of(act: Act) -> Resit:

@@ -383,6 +383,19 @@ def test_what_misconduct_cost_the_first_try_does_not_follow_into_the_referral(
     assert project_of(only(course, database, now=NOW)).penalised_percent == 98
 
 
+def test_a_team_splits_its_first_mark_and_not_a_members_referral(
+    course: Course, database: Database, fill: Fill, ada: int
+) -> None:
+    fill.act(Verb.REFER, "ada", "project", **again(attempt=1, mark=4))
+    fill.act(Verb.SHARE, "ada", "project", team="T1", factor="0.5", words="signed late")
+    assert project_of(only(course, database, now=NOW)).penalised_percent == 32
+    fill.mark("ada", "total", "60", "100", assignment="project")
+    project = project_of(only(course, database, now=NOW))
+    assert project.penalised_percent == 60
+    assert project.first is not None
+    assert project.first.penalised_percent == 32
+
+
 def test_acts_are_never_changed_and_none_is_ended_twice(database: Database, fill: Fill) -> None:
     fill.student("ada")
     waiver = fill.act(Verb.WAIVE, "ada", "quiz")
