@@ -1,4 +1,4 @@
-"""Commands that bring in marks and show them: quiz, project, mark, extend, marksheet, feedback."""
+"""Commands that bring in marks and show them: project, mark, extend, marksheet, feedback."""
 
 from __future__ import annotations
 
@@ -14,23 +14,6 @@ if TYPE_CHECKING:
     from assessor.workflow.mark import Imported
 
 results_file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-
-
-@click.group()
-def quiz() -> None:
-    """Quizzes: bring in their results."""
-
-
-@quiz.command("import")
-@click.argument("name")
-@results_file
-@click.pass_context
-def quiz_import(ctx: click.Context, name: str, file: Path) -> None:
-    """Import the results of quiz NAME: a CSV with the columns student, score and, if you like, out_of, attempt."""
-    from assessor.workflow.quiz_import import import_quiz
-
-    done = import_quiz(*open_both(ctx), name, file, author=whoami(), now=datetime.now(UTC))
-    _tell_import(file, done)
 
 
 @click.group()
@@ -224,4 +207,4 @@ def _show_history(ctx: click.Context, student: str, names: tuple[str, ...], as_j
     print_table(f"{student}: every mark", columns, rows)
 
 
-COMMANDS = (quiz, project, mark, extend, extensions, explain, marksheet, feedback)
+COMMANDS = (project, mark, extend, extensions, explain, marksheet, feedback)

@@ -50,6 +50,8 @@ class Verb(StrEnum):
     """One marker's own mark of an item, for second marking and moderation; not yet the mark."""
     SAMPLE = "sample"
     """Whose work a moderator is to see."""
+    EXTRA_TIME = "extra time"
+    """A student has so many percent more time in every quiz, or (subject) in one."""
     END = "end"
     """An earlier act no longer holds."""
 

@@ -252,4 +252,6 @@ def _words(act: Act) -> str:
         return f"share of team {detail['team']}'s{of}: x {detail['factor']} ({detail['words']})"
     if act.verb == Verb.SCALE:
         return f"scale{of}: {detail['formula']}"
+    if act.verb == Verb.EXTRA_TIME:
+        return f"{detail['percent']} % more time in {act.subject or 'every quiz'}"
     return f"{act.verb}{of}"

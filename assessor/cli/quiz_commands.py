@@ -1,0 +1,202 @@
+"""Commands of quizzes: check, preview, start, answer, hand in, mark; and results from elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from assessor.cli.context import (
+    json_option,
+    names_argument,
+    open_both,
+    open_course,
+    print_json,
+    print_table,
+    printable,
+    whoami,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from assessor.quizzes.papers import Shown
+
+name_argument = click.argument("name", metavar="QUIZ")
+student_argument = click.argument("student")
+results_file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+
+
+@click.group()
+def quiz() -> None:
+    """Quizzes: check their questions, take attempts, mark them; bring in results from elsewhere."""
+
+
+@quiz.command()
+@names_argument
+@json_option
+@click.pass_context
+def validate(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
+    """Check every question of a quiz, with many variants of each, and its blueprint.
+
+    With names, only those quizzes. Exit status 1 if something is wrong.
+    """
+    from assessor.workflow.quiz_check import check
+
+    done = check(open_course(ctx), names)
+    if as_json:
+        print_json(done)
+    else:
+        rows = [[f.level, f.file, f.place, f.text] for f in done.findings]
+        if rows:
+            print_table("questions", ["", "file", "place", "what"], rows)
+        columns = ["quiz", "topic", "easy", "medium", "hard", "drawn"]
+        print_table("blueprints: questions there are", columns, [[c.quiz, c.topic, *c.there, c.drawn] for c in done.cells])
+        click.echo(f"{done.questions} questions, {done.variants} variants tried, {len(done.findings)} findings")
+    if any(finding.level == "error" for finding in done.findings):
+        sys.exit(1)
+
+
+@quiz.command()
+@name_argument
+@student_argument
+@click.option("--attempt", default=1, show_default=True, type=click.IntRange(1, 100))
+@json_option
+@click.pass_context
+def preview(ctx: click.Context, name: str, student: str, attempt: int, as_json: bool) -> None:
+    """Show the paper that STUDENT would get. Nothing is started."""
+    from assessor.workflow.quiz_take import preview as look
+
+    shown = look(open_course(ctx), name, student, attempt)
+    if as_json:
+        print_json(shown)
+    else:
+        _print_paper(shown)
+
+
+@quiz.command()
+@name_argument
+@student_argument
+@json_option
+@click.pass_context
+def start(ctx: click.Context, name: str, student: str, as_json: bool) -> None:
+    """Start STUDENT's attempt and show its paper, or show the one that goes on."""
+    from assessor.workflow.quiz_take import start as begin
+
+    course, database = open_both(ctx)
+    done = begin(course, database, name, student, now=datetime.now(UTC))
+    if as_json:
+        print_json(done)
+        return
+    _print_paper(done.questions)
+    until = done.deadline.astimezone(course.time_zone)
+    click.echo(f"attempt {done.number}, until {until:%a %d %b %Y %H:%M:%S %Z}; `assessor quiz answer` saves answers")
+
+
+@quiz.command()
+@name_argument
+@student_argument
+@results_file
+@click.option("--hand-in", is_flag=True, help="This is all: end the attempt.")
+@click.pass_context
+def answer(ctx: click.Context, name: str, student: str, file: Path, hand_in: bool) -> None:
+    """Save STUDENT's answers: a CSV with the columns question (its number on the paper) and answer.
+
+    Options are named by their number on the student's paper: '2', '1 3', in matching '2 - 1'. Saving again replaces.
+    """
+    from assessor.workflow.quiz_take import hand_in as end
+    from assessor.workflow.quiz_take import read_answers, save
+
+    course, database = open_both(ctx)
+    saved = save(course, database, name, student, read_answers(file), now=datetime.now(UTC))
+    click.echo(f"{name}, {student}: {saved} answers saved")
+    if hand_in:
+        click.echo(f"handed in with {end(course, database, name, student, now=datetime.now(UTC))} answers")
+
+
+@quiz.command("hand-in")
+@name_argument
+@student_argument
+@click.pass_context
+def hand_in(ctx: click.Context, name: str, student: str) -> None:
+    """End STUDENT's attempt before its time is up."""
+    from assessor.workflow.quiz_take import hand_in as end
+
+    count = end(*open_both(ctx), name, student, now=datetime.now(UTC))
+    click.echo(f"{name}, {student}: handed in with {count} answers")
+
+
+@quiz.command("extra-time")
+@student_argument
+@click.argument("percent", type=int)
+@click.argument("name", required=False, default="", metavar="[QUIZ]")
+@click.option("--reason", required=True, help="Why; kept in confidence.")
+@click.pass_context
+def extra_time(ctx: click.Context, student: str, percent: int, name: str, reason: str) -> None:
+    """Give STUDENT so many PERCENT more time in every quiz, or in one. The newest counts."""
+    from assessor.workflow.quiz_take import give_extra_time
+
+    course, database = open_both(ctx)
+    give_extra_time(course, database, student, percent, name, author=whoami(), reason=reason, now=datetime.now(UTC))
+    click.echo(f"{student}: {percent} % more time in {name or 'every quiz'}")
+
+
+@quiz.command()
+@name_argument
+@click.option("--reason", default="", help="Why the key was corrected; needed where a score would change.")
+@json_option
+@click.pass_context
+def mark(ctx: click.Context, name: str, reason: str, as_json: bool) -> None:
+    """Mark every attempt that is over, by the key as it is now.
+
+    Where an attempt was marked before and would score otherwise, the changes are listed, and nothing is written until
+    you give the reason. Earlier scores stay on record. Exit status 1 if nothing was written.
+    """
+    from assessor.workflow.quiz_mark import mark_quiz
+
+    done = mark_quiz(*open_both(ctx), name, author=whoami(), now=datetime.now(UTC), reason=reason)
+    if as_json:
+        print_json(done)
+    else:
+        if done.changed:
+            rows = [[c.student, c.attempt, c.then, c.now, ", ".join(c.questions)] for c in done.changed]
+            title = "scores that changed" if done.written else "scores that would change"
+            print_table(title, ["student", "attempt", "then", "now", "questions"], rows)
+        going = f", {done.going} still going on" if done.going else ""
+        click.echo(f"{name}: {done.attempts} attempts{going}; {done.new} new, {len(done.changed)} changed")
+        said = f"{done.marks.new} new marks, {done.marks.unchanged} as before"
+        click.echo(said if done.written else "nothing was written; if this is meant, say why with --reason")
+    if not done.written:
+        sys.exit(1)
+
+
+@quiz.command("import")
+@name_argument
+@results_file
+@click.pass_context
+def quiz_import(ctx: click.Context, name: str, file: Path) -> None:
+    """Import the results of QUIZ: a CSV with the columns student, score and, if you like, out_of, attempt."""
+    from assessor.workflow.quiz_import import import_quiz
+
+    done = import_quiz(*open_both(ctx), name, file, author=whoami(), now=datetime.now(UTC))
+    click.echo(f"{file}: {done.new} new marks, {done.unchanged} as before")
+
+
+def _print_paper(questions: Iterable[Shown]) -> None:
+    for each in questions:
+        click.secho(f"\n{each.number}. ({each.kind}, {each.marks})", bold=True)
+        for line in each.text.split("\n"):
+            click.echo(f"   {printable(line)}")
+        for stem in each.stems:
+            click.echo(f"   - {printable(stem)}")
+        for number, option in enumerate(each.options, 1):
+            click.echo(f"   {number}) {printable(option)}")
+        if each.unit:
+            click.echo(f"   in {each.unit}")
+    click.echo()
+
+
+COMMANDS = (quiz,)
