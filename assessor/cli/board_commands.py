@@ -170,7 +170,7 @@ def penalise(
 
 
 @board.command()
-@click.argument("number", type=int, metavar="ACT")
+@click.argument("number", type=click.IntRange(1, 2**31 - 1), metavar="ACT")
 @reason_option
 @json_option
 @click.pass_context

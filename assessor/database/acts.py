@@ -149,9 +149,14 @@ def decided(session: Session) -> Decided:
     acts = acts_in_force(session, Act.verb.in_(OF_MARKS))
     if not acts:
         return Decided()
-    resits = {
-        (act.student_id or "", act.subject): resit_of(act) for act in acts if act.verb in (Verb.DEFER, Verb.REFER)
-    }
+    resits: dict[Key, Resit] = {}
+    previous: dict[Key, Resit] = {}
+    for act in acts:
+        if act.verb in (Verb.DEFER, Verb.REFER):
+            key = (act.student_id or "", act.subject)
+            if key in resits:
+                previous[key] = resits[key]
+            resits[key] = resit_of(act)
     scaled = {act.subject: read_scaling(act.detail["formula"]) for act in acts if act.verb == Verb.SCALE}
     of_key: dict[Key, list[Act]] = {}
     of_student: dict[str, list[Act]] = {}
@@ -169,7 +174,8 @@ def decided(session: Session) -> Decided:
         resit = resits.get(key)
         assignments[key] = _assignment([act for act in own if resit is None or _is_of(act, resit)], resit)
         if resit:
-            earlier[key] = _assignment([act for act in own if act.id < resit.act or act.verb == Verb.SHARE], None)
+            before, past = previous.get(key), [act for act in own if act.id < resit.act or act.verb == Verb.SHARE]
+            earlier[key] = _assignment([act for act in past if before is None or _is_of(act, before)], before)
     modules = {student: _module(own) for student, own in of_student.items()}
     return Decided(resits, assignments, earlier, modules, scaled, teams)
 

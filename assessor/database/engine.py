@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from sqlalchemy.orm import Session
 
 from assessor.database import migrating
-from assessor.errors import DatabaseUnavailable
+from assessor.errors import AssessorError, DatabaseUnavailable
 
 FILE_NAME = "assessor.db"
 BUSY_SECONDS = 15
@@ -153,6 +153,8 @@ def _translated(place: str) -> Iterator[None]:
     """Turns what the driver says into one line with what to do. A bug in a query stays a bug."""
     try:
         yield
+    except UnicodeEncodeError as fault:  # a terminal of another encoding typed it
+        raise AssessorError(f"{fault.object[:40]!r}: bytes that are no UTF-8 text; nothing was written") from None
     except DBAPIError as fault:
         said = str(fault.orig).strip().splitlines()[0] if str(fault.orig).strip() else type(fault.orig).__name__
         advice = next((advice for sign, advice in ADVICE.items() if sign in str(fault.orig).lower()), None)

@@ -128,7 +128,9 @@ def _assignment(
     mark = _try(course, assignment, force, force, student, acts, now)
     if acts.sitting is Sitting.FIRST:
         return mark
-    before = replace(force.decided.earlier[key], scaled=scaled)
+    before = force.decided.earlier[key]
+    if before.sitting is not Sitting.REFERRAL:
+        before = replace(before, scaled=scaled)
     first = _try(course, assignment, force, force.earlier, student, before, None)
     if acts.sitting is Sitting.REFERRAL and mark.status is Status.NOT_SUBMITTED:
         step = Step("nothing was handed in at the referral: this mark stands", first.penalised_percent)

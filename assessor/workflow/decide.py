@@ -25,6 +25,7 @@ from assessor.workflow.extend import later_than_due
 COST = re.compile(r"(x|-|cap)\s*(\S+)")
 COSTS = "'zero', 'x 0.9' (a part is left), '- 5' (points are taken), or 'cap 40' (at most)"
 RULES = {"x": ("factor", Decimal(1)), "-": ("deduct", Decimal(100)), "cap": ("cap", Decimal(100))}
+AGAIN = (Verb.DEFER, Verb.REFER)
 MAX_WORDS = 120
 ONCE = (Verb.WAIVE, Verb.COMPENSATE, Verb.CLAIM, Verb.HOLD)
 """What is either so or not so: a second act while the first holds would say nothing."""
@@ -149,6 +150,9 @@ def _again(
         mark = session.scalar(select(func.max(Mark.id)).where(Mark.student_id == own, Mark.assignment == name))
         local = when.astimezone(course.time_zone)
         detail = {"until": local.isoformat(), "after_attempt": attempt or 0, "after_mark": mark or 0}
+        for act in acts_in_force(session, Act.verb.in_(AGAIN), Act.student_id == own, Act.subject == name):
+            if all(act.detail[key] == detail[key] for key in ("after_attempt", "after_mark")):
+                raise AssessorError(f"act {act.id} ({_words(act)}) still awaits its attempt; end it to decide otherwise")
         return _append(session, verb, own, name, detail, by)
 
 

@@ -18,6 +18,7 @@ from assessor.database.enrolment import find_student
 from assessor.database.tables import Extension
 from assessor.errors import AssessorError
 
+LONGEST = timedelta(days=1100)
 DAYS = re.compile(r"\+\s*(\d{1,3})\s*days?")
 
 
@@ -147,6 +148,8 @@ def later_than_due(course: Course, assignment: Assignment, until: str | datetime
         raise AssessorError(f"{until}: a time without its zone; write 2027-05-10T16:00:00+01:00")
     if when <= assignment.due:
         raise AssessorError(f"{until}: not after the deadline of {assignment.name}, {_local(course, assignment.due)}")
+    if when > assignment.due + LONGEST:
+        raise AssessorError(f"{until}: more than {LONGEST.days} days after the deadline of {assignment.name}: a slip?")
     return when
 
 

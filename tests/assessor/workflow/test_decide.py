@@ -145,6 +145,9 @@ def test_a_cost_that_is_none_is_refused(cost: str) -> None:
         (lambda c, d: waive(c, d, "ada", "labs", By("lee", "  ", NOW)), "needs a reason"),
         (lambda c, d: refer(c, d, "ada", "power", "+9 days", LEE), "did you mean powers"),
         (lambda c, d: refer(c, d, "ada", "powers", "-9 days", LEE), "not a time"),
+        (lambda c, d: refer(c, d, "ada", "powers", "9999-12-31T23:59:59Z", LEE), "a slip"),
+        (lambda c, d: waive(c, d, "ada", "labs", By("lee", "ill\udcff", NOW)), "no UTF-8 text"),
+        (lambda c, d: waive(c, d, "\udcff", "labs", LEE), "no UTF-8 text"),
         (lambda c, d: refer(c, d, "ada", "powers", "2027-02-01T09:00:00Z", LEE), "not after the deadline"),
         (lambda c, d: penalise(c, d, "ada", "project", "zero", " ", LEE), "words that say what for"),
         (lambda c, d: penalise(c, d, "ada", "project", "zero", "a\nb", LEE), "on one line"),
@@ -214,3 +217,16 @@ def test_the_history_of_a_mark_names_every_author_and_what_is_in_force(small: Co
     assert len(mark_history(small, marked, "ada")) == 3
     with pytest.raises(AssessorError, match="unknown student"):
         mark_history(small, marked, "zed")
+
+
+def test_a_try_that_is_still_awaited_is_not_followed_by_another(small: Course, marked: Database) -> None:
+    refer(small, marked, "ada", "project", "+200 days", LEE)
+    with pytest.raises(AssessorError, match=r"act 1 \(refer project until .*\) still awaits its attempt"):
+        defer(small, marked, "ada", "project", "+300 days", LEE)
+    give(small, marked, "ada", "project", "90", LATER)
+    assert module(small, marked) == ("35", "F")
+    refer(small, marked, "ada", "quiz1", "+300 days", LEE)
+    refer(small, marked, "ada", "project", "+300 days", LEE)  # failed again, and the board lets them try a third time
+    assert module(small, marked) == ("35", "R")
+    waive(small, marked, "ada", "labs", LEE)
+    assert module(small, marked) == ("50", "P")  # 70 by the second try, which is a referral's and stays capped
