@@ -170,7 +170,7 @@ def test_extra_time_is_added_and_its_reason_kept(course: Course, database: Datab
     give_extra_time(course, database, "bob", 50, "quiz1", author="x", reason="plan", now=now)
     minutes = [(start(course, database, "quiz1", name, now=now).deadline - now) / MINUTE for name in ("ada", "bob", "eve")]
     assert minutes == [75, 90, 60]
-    assert listed(database)[0].what == "25 % more time in every quiz"
+    assert listed(course, database)[0].what == "25 % more time in every quiz"
     for percent, name, reason, said in (
         (301, "", "a", "from 0 to 300"),
         (25, "", " ", "a reason"),

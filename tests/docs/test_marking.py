@@ -21,7 +21,7 @@ from assessor.database.tables import Mark, Student, Submission
 from assessor.errors import AssessorError
 from assessor.policy import Code, LateRules, MarkingPolicy, Moderation, SecondMarking
 
-DOC = Path(__file__).parents[1] / "docs/marking.md"
+DOC = Path(__file__).parents[2] / "docs/marking.md"
 TEXT = DOC.read_text()
 CONSOLE = re.findall(r"```console\n(.*?)```", TEXT, re.S)
 COURSE = """
