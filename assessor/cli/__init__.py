@@ -18,6 +18,7 @@ from assessor.cli import (
     machine_commands,
     mark_commands,
     marker_commands,
+    project_commands,
     quiz_commands,
     review_commands,
     student_commands,
@@ -79,8 +80,8 @@ def assessor(ctx: click.Context, root: str | None) -> None:
 
 
 for module in (
-    course_commands, student_commands, grading_commands, review_commands, quiz_commands, mark_commands, marker_commands,
-    board_commands, machine_commands,
+    course_commands, student_commands, grading_commands, review_commands, quiz_commands, project_commands, mark_commands,
+    marker_commands, board_commands, machine_commands,
 ):  # fmt: skip
     for command in module.COMMANDS:
         assessor.add_command(command)

@@ -1,43 +1,15 @@
-"""Commands that bring in marks and show them: project, mark, extend, marksheet, feedback."""
+"""Commands that bring in marks and show them: mark, extend, marksheet, feedback."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from assessor.cli.context import json_option, names_argument, open_both, print_json, print_table, printable, whoami
 
-if TYPE_CHECKING:
-    from assessor.workflow.mark import Imported
-
 results_file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-
-
-@click.group()
-def project() -> None:
-    """The group project: bring in its marks."""
-
-
-@project.command("import")
-@results_file
-@click.option("--name", default="project", show_default=True, help="The project's name in course.toml.")
-@click.pass_context
-def project_import(ctx: click.Context, file: Path, name: str) -> None:
-    """Import team marks: a CSV with the columns team, student, mark and, if you like, share (percent)."""
-    from assessor.workflow.project_import import import_project
-
-    done = import_project(*open_both(ctx), name, file, author=whoami(), now=datetime.now(UTC))
-    _tell_import(file, done)
-
-
-def _tell_import(file: Path, done: Imported) -> None:
-    click.echo(f"{file}: {done.new} new marks, {done.unchanged} as before")
-    if done.left:
-        who = ", ".join(done.left)
-        click.echo(f"left alone, since they try again by decision of the board: {who}; `assessor mark` gives that mark")
 
 
 @click.command()
@@ -207,4 +179,4 @@ def _show_history(ctx: click.Context, student: str, names: tuple[str, ...], as_j
     print_table(f"{student}: every mark", columns, rows)
 
 
-COMMANDS = (project, mark, extend, extensions, explain, marksheet, feedback)
+COMMANDS = (mark, extend, extensions, explain, marksheet, feedback)

@@ -126,7 +126,7 @@ def collect(course: Course, database: Database, name: str, source: Source, *, no
     with database.reading() as session:
         known = frozenset(student_ids(session))
     if isinstance(source, Inbox):
-        found = _from_inbox(course, assignment)
+        found = from_inbox(course, assignment)
     elif isinstance(source, Exchange):
         found = _from_exchange(course, assignment, source)
     else:
@@ -163,7 +163,7 @@ def _store(
     now: datetime,
 ) -> CollectRow:
     """Files first, then the row: a folder without a row is a crash's and is replaced."""
-    digest = _digest(files)
+    digest = digest_of(files)
     with database.transaction() as session:
         earlier = attempts(session, found.student, assignment.name)
         for old in earlier:
@@ -195,7 +195,7 @@ def _notes(assignment: Assignment, files: Mapping[str, bytes]) -> list[str]:
     return [f"{name}: {fault}" for name, fault in faults.items() if fault]
 
 
-def _digest(files: Mapping[str, bytes]) -> str:
+def digest_of(files: Mapping[str, bytes]) -> str:
     """One hash over names and contents."""
     digest = hashlib.sha256()
     for name, data in sorted(files.items()):
@@ -205,7 +205,7 @@ def _digest(files: Mapping[str, bytes]) -> str:
 
 def _set_aside(course: Course, assignment: Assignment, found: HandIn) -> Path:
     """Keeps what cannot be taken, under a name of ours."""
-    key = hashlib.sha256(f"{found.student}\0{found.submitted_at}\0{_digest(found.files)}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(f"{found.student}\0{found.submitted_at}\0{digest_of(found.files)}".encode()).hexdigest()[:16]
     place = Path("submitted", ".strays", assignment.name, key)
     if not (course.root / place).exists():
         with new_folder(course.root / place) as folder:
@@ -217,7 +217,7 @@ def _set_aside(course: Course, assignment: Assignment, found: HandIn) -> Path:
     return place
 
 
-def _from_inbox(course: Course, assignment: Assignment) -> Iterator[HandIn]:
+def from_inbox(course: Course, assignment: Assignment) -> Iterator[HandIn]:
     """Hand-ins whose receipts prove that nothing was changed since."""
     for folder in sorted((course.root / "inbox" / assignment.name).glob("*/[0-9]*-*")):
         student = folder.parent.name

@@ -29,6 +29,8 @@ AGAIN = (Verb.DEFER, Verb.REFER)
 MAX_WORDS = 120
 ONCE = (Verb.WAIVE, Verb.COMPENSATE, Verb.CLAIM, Verb.HOLD)
 """What is either so or not so: a second act while the first holds would say nothing."""
+ELSEWHERE = (Verb.MARKING, Verb.SAMPLE, Verb.TEAM, Verb.SPLIT, Verb.RUBRIC, Verb.REPRODUCTION)
+"""What other commands list."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,7 @@ def listed(
     Raises:
         UnknownName: no such student.
     """
-    shown: list[ColumnElement[bool]] = [Act.verb.not_in((Verb.MARKING, Verb.SAMPLE))]
+    shown: list[ColumnElement[bool]] = [Act.verb.not_in(ELSEWHERE)]
     more_time = select(Extension).order_by(Extension.id)
     with database.reading() as session:
         if student is not None:

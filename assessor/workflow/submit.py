@@ -43,11 +43,18 @@ def submit(course: Course, name: str, student: str, files: Sequence[Path], *, no
     if not STUDENT_ID.fullmatch(student):
         raise SubmissionRefused(name, f"{student!r} is no student id (letters, digits, '.', '_', '-')")
     contents = accept(assignment, [(path.name, read_plain(path)) for path in files])
+    return into_inbox(course, assignment, student, contents, now)
+
+
+def into_inbox(
+    course: Course, assignment: Assignment, owner: str, contents: dict[str, bytes], now: datetime
+) -> Receipt:
+    """Puts a hand-in that was checked into the inbox, with its number and receipt. `owner`: a student, or a team."""
     key = signing_key(course.root)
-    place = course.root / "inbox" / name / student
+    place = course.root / "inbox" / assignment.name / owner
     with _turn(course.root):
         attempt = 1 + max(_attempts(place), default=0)
-        receipt = sign(make_receipt(course, assignment, student, attempt, contents, now), key)
+        receipt = sign(make_receipt(course, assignment, owner, attempt, contents, now), key)
         stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%S")
         with new_folder(place / f"{attempt:03}-{stamp}") as folder:
             write_all(folder, contents)

@@ -34,9 +34,14 @@ def left_behind() -> dict[str, list[str]]:
     return {"processes": names, "cgroups": [str(group) for group in groups], "descriptors": open_ones}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def warmed() -> None:
+    """What is made once for all is there."""
+    run("true")
+
+
 @pytest.fixture(autouse=True)
 def nothing_outlives() -> Any:
-    run("true")  # what is made once for all is there
     before = left_behind()
     yield
     assert left_behind() == before

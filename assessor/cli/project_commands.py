@@ -1,0 +1,178 @@
+"""Commands of the group project: teams, what they hand in, how their marks are split."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from assessor.cli.context import json_option, open_both, print_json, print_table, printable, whoami
+
+if TYPE_CHECKING:
+    from assessor.projects.teams import Split
+    from assessor.workflow.collect import CollectReport
+
+existing = click.Path(exists=True, dir_okay=False, path_type=Path)
+name_option = click.option("--name", default="project", show_default=True, help="The project's name in course.toml.")
+team_argument = click.argument("team")
+
+
+@click.group()
+def project() -> None:
+    """The group project: teams, hand-ins, rubric, reproduction, marks."""
+
+
+@project.command("import")
+@click.argument("file", type=existing)
+@name_option
+@click.pass_context
+def project_import(ctx: click.Context, file: Path, name: str) -> None:
+    """Import team marks: a CSV with the columns team, student, mark and, if you like, share (percent)."""
+    from assessor.workflow.project_import import import_project
+
+    done = import_project(*open_both(ctx), name, file, author=whoami(), now=datetime.now(UTC))
+    click.echo(f"{file}: {done.new} new marks, {done.unchanged} as before")
+    if done.left:
+        who = ", ".join(done.left)
+        click.echo(f"left alone, since they try again by decision of the board: {who}; `assessor mark` gives that mark")
+
+
+@project.command()
+@click.argument("file", type=existing, required=False)
+@name_option
+@json_option
+@click.pass_context
+def teams(ctx: click.Context, file: Path | None, name: str, as_json: bool) -> None:
+    """Bring in the teams, or show them.
+
+    FILE: a CSV with the columns team and student; all of it holds from then on.
+    """
+    from assessor.workflow.project_teams import import_teams, list_teams
+
+    both = open_both(ctx)
+    found = import_teams(*both, name, file, author=whoami(), now=datetime.now(UTC)) if file else list_teams(*both, name)
+    if as_json:
+        print_json(found)
+        return
+    rows = [[row.team, ", ".join(row.members), row.split.state, row.split.words] for row in found.teams]
+    print_table(f"{name}: {len(found.teams)} teams", ["team", "members", "split", ""], rows)
+    if found.without:
+        click.echo(f"in no team: {', '.join(found.without)}")
+    if file:
+        click.echo(f"{found.changed} students changed")
+
+
+@project.command()
+@team_argument
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@name_option
+@json_option
+@click.pass_context
+def submit(ctx: click.Context, team: str, files: tuple[Path, ...], name: str, as_json: bool) -> None:
+    """Hand in TEAM's final work (students do this).
+
+    FILES: paper.pdf, team.csv, split.csv and code.zip or code.bundle. All of it is checked at once.
+    """
+    from assessor.workflow.project_handin import submit_team
+
+    done = submit_team(*open_both(ctx), name, team, files, now=datetime.now(UTC))
+    if as_json:
+        print_json(done)
+        return
+    late = ", late" if done.receipt.late else ""
+    click.echo(f"{team}, {name}: attempt {done.receipt.attempt} handed in{late}")
+    if done.note:
+        click.echo(done.note)
+
+
+@project.command()
+@team_argument
+@click.argument("file", type=existing)
+@name_option
+@json_option
+@click.pass_context
+def plan(ctx: click.Context, team: str, file: Path, name: str, as_json: bool) -> None:
+    """Hand in TEAM's interim plan, plan.md or plan.txt (students do this)."""
+    from assessor.workflow.project_handin import submit_plan
+
+    done = submit_plan(*open_both(ctx), name, team, file, now=datetime.now(UTC))
+    if as_json:
+        print_json(done)
+        return
+    late = ", late" if done.receipt.late else ""
+    click.echo(f"{team}, {name}: plan of {done.note} handed in, attempt {done.receipt.attempt}{late}")
+
+
+@project.command()
+@name_option
+@json_option
+@click.pass_context
+def collect(ctx: click.Context, name: str, as_json: bool) -> None:
+    """Take in what teams handed in, plans and final work."""
+    from assessor.workflow.project_handin import collect_teams
+
+    reports = collect_teams(*open_both(ctx), name, now=datetime.now(UTC))
+    if as_json:
+        print_json(reports)
+        return
+    for report in reports:
+        _show_collected(report)
+
+
+@project.command()
+@team_argument
+@click.argument("file", type=existing, required=False)
+@click.option("--method", type=click.Choice(["signed", "webpa", "spark", "catme"]), help="Default: as project.toml says.")
+@click.option("--even", is_flag=True, help="Every member gets the team's mark; no FILE then.")
+@click.option("--pending", is_flag=True, help="The members do not agree: hold the team's marks back.")
+@click.option("--override", is_flag=True, help="The module leader decides; a split that is handed in later does not count.")
+@click.option("--reason", default="", help="Why; needed with --override.")
+@name_option
+@json_option
+@click.pass_context
+def split(
+    ctx: click.Context, team: str, file: Path | None, method: str | None, even: bool, pending: bool, override: bool,
+    reason: str, name: str, as_json: bool,
+) -> None:  # fmt: skip
+    """Say how TEAM's mark is split between its members.
+
+    FILE: a CSV with the columns student, share (percent), signed; or, for webpa, spark and catme, the peer ratings: rater,
+    student, rating.
+    """
+    from assessor.projects.teams import SplitState
+    from assessor.workflow.project_teams import set_split
+
+    if (file is None) != even or (pending and override):
+        raise click.UsageError("give a FILE or --even, and at most one of --pending and --override")
+    state = SplitState.PENDING if pending else SplitState.OVERRIDDEN if override else SplitState.AGREED
+    done = set_split(
+        *open_both(ctx), name, team, file, method=method, state=state, author=whoami(), reason=reason,
+        now=datetime.now(UTC),
+    )  # fmt: skip
+    if as_json:
+        print_json(done)
+        return
+    _show_split(team, done)
+
+
+def _show_collected(report: CollectReport) -> None:
+    if report.rows:
+        rows = [[row.student, row.attempt or "", row.status, "late" if row.late else "", row.note] for row in report.rows]
+        print_table(report.assignment, ["team", "attempt", "", "", ""], rows)
+    else:
+        click.echo(f"{report.assignment}: nothing was handed in")
+
+
+def _show_split(team: str, done: Split) -> None:
+    from assessor.marking.exact import plain
+
+    rows = [
+        [student, plain(part.factor), "; ".join([part.note] * bool(part.note) + ["no peer form"] * (not part.rated))]
+        for student, part in done.parts.items()
+    ]
+    print_table(f"{printable(team)}: {done.state}, {done.words}", ["student", "x", "look at"], rows)
+
+
+COMMANDS = (project,)
