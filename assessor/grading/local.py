@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import torch
 from nbformat import NotebookNode
 
 from assessor.errors import GraderFault
@@ -29,6 +30,18 @@ from gpu_runner.launcher import fix_seeds
 from gpu_runner.testing import in_process
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """As in a student's kernel: two runs side by side on two cores then cost each other nothing."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@_one_thread()
 def grade_source(
     source_notebook: Path,
     grader_dir: Path,
@@ -70,6 +83,7 @@ def _answers(notebook: NotebookNode, replacements: Mapping[str, str]) -> list[st
     return [text for cell, text in zip(code, texts, strict=True) if cell.metadata.get("nbgrader", {}).get("solution")]
 
 
+@_one_thread()
 def run_cells(
     notebook: NotebookNode, replacements: Mapping[str, str], folder: Path, *, shown: bool = True
 ) -> dict[str, Any]:
