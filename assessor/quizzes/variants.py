@@ -84,5 +84,5 @@ def _computed(question: Question, place: str, formula: str, numbers: Mapping[str
 
 
 def shown(value: float) -> str:
-    """A number with every digit that it has, a whole one without its point."""
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
+    """A number to twelve digits, so that 0.1 + 0.2 is 0.3; a whole one without its point."""
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else f"{value:.12g}"
