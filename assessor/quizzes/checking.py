@@ -124,6 +124,8 @@ def _typed(question: Question) -> Iterator[tuple[str, str]]:
         yield "error", "no answer earns full marks; expected one (x)"
     key = Key(question, Policy())
     for place, answer in enumerate(question.answers):
+        if answer.fraction == 0 and not answer.feedback:
+            yield "warning", f"the wrong answer {answer.text!r} has no feedback: it says nothing to whoever gives it"
         if answer.fraction < 0:
             yield "error", f"{answer.text!r} costs marks; what is typed earns 0 or more"
         value = answer_value(question, answer)

@@ -29,13 +29,13 @@ from assessor.workflow.collect import Inbox, Named, collect
 from assessor.workflow.demo.cells import solved
 from assessor.workflow.demo.cohort import COHORT, NO_NOTEBOOK, NO_SUBMISSION, SECOND_ATTEMPT, Planted, describe
 from assessor.workflow.demo.fates import FATES
+from assessor.workflow.demo.quizzes import quiz_faults, take_and_mark
 from assessor.workflow.extend import add_extension
 from assessor.workflow.feedback import feedback
 from assessor.workflow.init import init_course
 from assessor.workflow.mark import add_mark
 from assessor.workflow.marksheet import marksheet
 from assessor.workflow.project_import import import_project
-from assessor.workflow.quiz_import import import_quiz
 from assessor.workflow.release import release
 from assessor.workflow.roster import import_roster
 from assessor.workflow.submit import submit
@@ -105,10 +105,11 @@ def play(folder: Path, *, workers: int | None, say: Say) -> DemoResult:
         _resubmit(course, database)
         notes |= _grade(course, database, workers, say)
         _other_marks(course, database, say)
+        faults = quiz_faults(database)
         sheet = marksheet(course, database, now=datetime.now(UTC))
         pages = feedback(course, database, now=datetime.now(UTC))
         say(f"wrote the mark sheet and {len(pages.paths)} feedback pages")
-        rows = tuple(_row(planted, students, notes) for planted, students in _paired(gradebook(course, database)))
+        rows = tuple(_row(planted, students, notes, faults) for planted, students in _paired(gradebook(course, database)))
         database.close()
     return DemoResult(rows, time.monotonic() - started, peak[0] // 2**20, course.root, tuple(sheet.paths))
 
@@ -195,7 +196,7 @@ def _grade(course: Course, database: Database, workers: int | None, say: Say) ->
 
 
 def _other_marks(course: Course, database: Database, say: Say) -> None:
-    """Manual items, quizzes and the project, as a marker and two imports bring them."""
+    """Manual items by hand, both quizzes taken and marked, and the project by an import."""
     now = datetime.now(UTC)
     handed_in = [student for student in COHORT if student.fate != NO_SUBMISSION]
     for place, student in enumerate(handed_in):
@@ -206,10 +207,7 @@ def _other_marks(course: Course, database: Database, say: Say) -> None:
                     course, database, student.id, name, item.name, points, author=AUTHOR,
                     reason="plot and argument, marked by hand", now=now,
                 )  # fmt: skip
-    for quiz, spread in (("quiz1", 7), ("quiz2", 11)):
-        scores = [(s.id, 30 - place * spread % 17, 30) for place, s in enumerate(COHORT)]
-        file = _table(course, f"{quiz}.csv", ("student", "score", "out_of"), scores)
-        import_quiz(course, database, quiz, file, author=AUTHOR, now=now)
+    take_and_mark(course, database, author=AUTHOR, now=now)
     shares = (28, 26, 24, 22)
     teams = [
         (f"team{place // TEAM + 1}", student.id, 58 + 5 * (place // TEAM), shares[place % TEAM])
@@ -217,7 +215,7 @@ def _other_marks(course: Course, database: Database, say: Say) -> None:
     ]
     file = _table(course, "project.csv", ("team", "student", "mark", "share"), teams)
     import_project(course, database, "project", file, author=AUTHOR, now=now)
-    say("marked by hand what people mark; imported two quizzes and the project")
+    say("marked by hand what people mark; two quizzes taken and marked; imported the project")
 
 
 def _paired(rows: list[StudentRow]) -> Iterator[tuple[Planted, StudentRow]]:
@@ -226,13 +224,17 @@ def _paired(rows: list[StudentRow]) -> Iterator[tuple[Planted, StudentRow]]:
         yield planted, by_id[planted.id]
 
 
-def _row(planted: Planted, student: StudentRow, notes: dict[tuple[str, str], str]) -> DemoRow:
+def _row(
+    planted: Planted, student: StudentRow, notes: dict[tuple[str, str], str], quizzes: dict[str, str]
+) -> DemoRow:
     mark = next(one for one in student.mark.assignments if one.name == LAB)
     other = next(one for one in student.mark.assignments if one.name == OTHER_LAB)
     obtained = describe(_automatic(mark), mark.late_factor)
     expected = None if planted.fate == NO_SUBMISSION else Decimal(4)
     if _automatic(other) != expected:
         obtained += f"; {OTHER_LAB}: {_automatic(other)}, expected {expected}"
+    if planted.id in quizzes:
+        obtained += f"; {quizzes[planted.id]}"
     note = notes.get((planted.id, LAB), "")
     return DemoRow(planted, obtained, note, student.mark.rounded)
 
