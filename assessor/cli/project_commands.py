@@ -1,4 +1,4 @@
-"""Commands of the group project: teams, what they hand in, how their marks are split."""
+"""Commands of the group project: teams, what they hand in, what of it can be reproduced, how their marks are split."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from assessor.cli.context import json_option, open_both, print_json, print_table
 if TYPE_CHECKING:
     from assessor.projects.teams import Split
     from assessor.workflow.collect import CollectReport
+    from assessor.workflow.project_reproduce import Reproduction
 
 existing = click.Path(exists=True, dir_okay=False, path_type=Path)
 name_option = click.option("--name", default="project", show_default=True, help="The project's name in course.toml.")
@@ -155,6 +156,51 @@ def split(
         print_json(done)
         return
     _show_split(team, done)
+
+
+@project.command()
+@team_argument
+@click.option("--seeds", type=click.IntRange(min=1, max=100), help="How many runs (default: as project.toml says).")
+@name_option
+@json_option
+@click.pass_context
+def reproduce(ctx: click.Context, team: str, seeds: int | None, name: str, as_json: bool) -> None:
+    """Run TEAM's code in sandboxes, and say which of its claims hold.
+
+    Evidence for markers, never a mark. What the code prints goes to standard error.
+    """
+    from assessor.workflow.project_reproduce import reproduce as run
+
+    course, database = open_both(ctx)
+    found = run(
+        course, database, name, team, seeds=seeds, author=whoami(), now=datetime.now(UTC),
+        say=lambda line: click.echo(printable(line), err=True),
+    )  # fmt: skip
+    if as_json:
+        print_json(found)
+        return
+    _show_reproduction(found, course.root)
+
+
+def _show_reproduction(found: Reproduction, root: Path) -> None:
+    rows = [
+        [claim.claim, claim.where, f"{claim.direction} {claim.value:.4g}", claim.status, claim.why]
+        for claim in found.claims
+    ]
+    print_table(f"{found.team}, attempt {found.attempt}", ["claim", "in the paper", "stated", "", "why"], rows)
+    for run in found.runs:
+        if not run.ended_well:
+            click.echo(f"seed {run.seed}: {printable(run.words)}")
+    for note in found.notes:
+        click.echo(printable(note))
+    missing = [point for point, there in found.flags.items() if not there]
+    if missing:
+        click.echo(f"not seen in the code: {', '.join(missing)}")
+    click.echo(
+        f"a team whose every claim is honest reads 'not reproduced' of any with a probability of at most "
+        f"{100 * found.error_rate:g} %"
+    )
+    click.echo(root / found.folder)
 
 
 def _show_collected(report: CollectReport) -> None:

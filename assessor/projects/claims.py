@@ -51,8 +51,8 @@ class Claim(Strict):
         value: as the paper states it; `direction` says whether it is that, at least that or at most that.
         tolerance: by so much the value may be off and still be the same (rounding, other hardware).
         spread, runs: standard deviation over the team's own runs, and how many; `value` is then their mean.
-        effect: the difference that the claim is about, such as the gain over a baseline: what our runs cannot tell apart by
-            that much is inconclusive. The size of the value where it is not given.
+        effect: the difference that the claim is about, such as the gain over a baseline: where the interval of our runs is wider,
+            they say nothing. The size of the value where it is not given.
     """
 
     name: Line
@@ -203,9 +203,9 @@ def _judge(claim: Claim, numbers: tuple[float | None, ...], alpha: float) -> Jud
         return say(Status.NOT_REPRODUCED, f"{_shown(claim.value)} lies outside {_interval(low, high)}", low, high)
     if len(given) < len(numbers):
         return say(Status.INCONCLUSIVE, f"{gave}; what the others would have given is not known", low, high)
-    width, effect = reach * (2 if claim.direction == "equal" else 1), claim.effect or abs(claim.value)
-    if width > effect:
-        why = f"an interval {_shown(width)} wide cannot tell an effect of {_shown(effect)}: more runs are needed"
+    effect = claim.effect or abs(claim.value)
+    if 2 * reach > effect:
+        why = f"an interval of +- {_shown(reach)} cannot tell an effect of {_shown(effect)}: more runs are needed"
         return say(Status.INCONCLUSIVE, why, low, high)
     return say(Status.REPRODUCED, f"{_shown(claim.value)} lies in {_interval(low, high)}", low, high)
 
