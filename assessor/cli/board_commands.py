@@ -72,36 +72,38 @@ def waive(ctx: click.Context, student: str, subject: str, reason: str, as_json: 
 
 @board.command()
 @student_argument
-@assignment_argument
+@click.argument("subject")
 @until_argument
 @reason_option
 @json_option
 @click.pass_context
-def defer(ctx: click.Context, student: str, assignment: str, until: str, reason: str, as_json: bool) -> None:
+def defer(ctx: click.Context, student: str, subject: str, until: str, reason: str, as_json: bool) -> None:
     """Let STUDENT have a first attempt later, not capped.
 
+    SUBJECT: an assignment, or a component for all of its assignments.
     UNTIL: '+14 days' after the deadline, 'week 12 Monday 16:00' or 2027-08-10T16:00:00+01:00.
     """
     from assessor.workflow.decide import defer as do
 
-    _tell(do(*open_both(ctx), student, assignment, until, _by(reason)), as_json)
+    _tell(do(*open_both(ctx), student, subject, until, _by(reason)), as_json)
 
 
 @board.command()
 @student_argument
-@assignment_argument
+@click.argument("subject")
 @until_argument
 @reason_option
 @json_option
 @click.pass_context
-def refer(ctx: click.Context, student: str, assignment: str, until: str, reason: str, as_json: bool) -> None:
+def refer(ctx: click.Context, student: str, subject: str, until: str, reason: str, as_json: bool) -> None:
     """Let STUDENT, who failed, try again; capped.
 
+    SUBJECT: an assignment, or a component for all of its assignments.
     UNTIL: '+90 days' after the deadline, or 2027-08-10T16:00:00+01:00. What comes in after this is of the referral.
     """
     from assessor.workflow.decide import refer as do
 
-    _tell(do(*open_both(ctx), student, assignment, until, _by(reason)), as_json)
+    _tell(do(*open_both(ctx), student, subject, until, _by(reason)), as_json)
 
 
 @board.command()
@@ -255,11 +257,12 @@ def _by(reason: str) -> By:
     return By(whoami(), reason, datetime.now(UTC))
 
 
-def _tell(done: Decision, as_json: bool) -> None:
+def _tell(done: Decision | tuple[Decision, ...], as_json: bool) -> None:
     if as_json:
         print_json(done)
         return
-    click.echo(f"act {done.number}: {f'{done.student}, ' if done.student else ''}{done.what}")
+    for one in done if isinstance(done, tuple) else (done,):
+        click.echo(f"act {one.number}: {f'{one.student}, ' if one.student else ''}{one.what}")
 
 
 COMMANDS = (board,)

@@ -130,32 +130,55 @@ def read_cost(cost: str) -> tuple[str, Decimal]:
     return rule, exact(match[2], Decimal(0), most, refuse)
 
 
-def defer(course: Course, database: Database, student: str, name: str, until: str | datetime, by: By) -> Decision:
-    """A first attempt is still to come, or to come again, by a new deadline; what came in so far does not count."""
-    return _again(course, database, Verb.DEFER, student, name, until, by)
+def defer(
+    course: Course, database: Database, student: str, subject: str, until: str | datetime, by: By
+) -> tuple[Decision, ...]:
+    """A first attempt is still to come, or to come again, by a new deadline; what came in so far does not count.
+
+    Args:
+        subject: an assignment, or a component: then one act for each of its assignments, or none at all.
+
+    Raises:
+        UnknownName: no such student, assignment or component.
+        AssessorError: no reason, a time that is none or not after the deadline, or an earlier try that is still awaited.
+    """
+    return _again(course, database, Verb.DEFER, student, subject, until, by)
 
 
-def refer(course: Course, database: Database, student: str, name: str, until: str | datetime, by: By) -> Decision:
-    """The board lets a student try again, by a new deadline; capped."""
-    return _again(course, database, Verb.REFER, student, name, until, by)
+def refer(
+    course: Course, database: Database, student: str, subject: str, until: str | datetime, by: By
+) -> tuple[Decision, ...]:
+    """The board lets a student try again, by a new deadline; capped. Otherwise as `defer`."""
+    return _again(course, database, Verb.REFER, student, subject, until, by)
 
 
 def _again(
-    course: Course, database: Database, verb: Verb, student: str, name: str, until: str | datetime, by: By
-) -> Decision:
-    when = later_than_due(course, course.assignment(name), until)
+    course: Course, database: Database, verb: Verb, student: str, subject: str, until: str | datetime, by: By
+) -> tuple[Decision, ...]:
+    alone = all(assignment.name != subject for assignment in course.assignments)
+    assignments = course.of_component(subject) if alone else ()
+    deadlines = {
+        each.name: later_than_due(course, each, until) for each in assignments or [course.assignment(subject)]
+    }
     with database.transaction() as session:
         own = find_student(session, student).id
-        attempt = session.scalar(
-            select(func.max(Submission.attempt)).where(Submission.student_id == own, Submission.assignment == name)
+        return tuple(
+            _append(session, verb, own, name, _since(course, session, own, name, when), by)
+            for name, when in deadlines.items()
         )
-        mark = session.scalar(select(func.max(Mark.id)).where(Mark.student_id == own, Mark.assignment == name))
-        local = when.astimezone(course.time_zone)
-        detail = {"until": local.isoformat(), "after_attempt": attempt or 0, "after_mark": mark or 0}
-        for act in acts_in_force(session, Act.verb.in_(AGAIN), Act.student_id == own, Act.subject == name):
-            if all(act.detail[key] == detail[key] for key in ("after_attempt", "after_mark")):
-                raise AssessorError(f"act {act.id} ({_words(act)}) still awaits its attempt; end it to decide otherwise")
-        return _append(session, verb, own, name, detail, by)
+
+
+def _since(course: Course, session: Session, student: str, name: str, until: datetime) -> dict[str, Any]:
+    """A later try's deadline, and the last attempt and mark of what went before."""
+    attempt = session.scalar(
+        select(func.max(Submission.attempt)).where(Submission.student_id == student, Submission.assignment == name)
+    )
+    mark = session.scalar(select(func.max(Mark.id)).where(Mark.student_id == student, Mark.assignment == name))
+    for act in acts_in_force(session, Act.verb.in_(AGAIN), Act.student_id == student, Act.subject == name):
+        if (act.detail["after_attempt"], act.detail["after_mark"]) == (attempt or 0, mark or 0):
+            raise AssessorError(f"act {act.id} ({_words(act)}) still awaits its attempt; end it to decide otherwise")
+    local = until.astimezone(course.time_zone)
+    return {"until": local.isoformat(), "after_attempt": attempt or 0, "after_mark": mark or 0}
 
 
 def end(database: Database, number: int, by: By) -> Decision:

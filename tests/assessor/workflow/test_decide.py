@@ -230,3 +230,13 @@ def test_a_try_that_is_still_awaited_is_not_followed_by_another(small: Course, m
     assert module(small, marked) == ("35", "R")
     waive(small, marked, "ada", "labs", LEE)
     assert module(small, marked) == ("50", "P")  # 70 by the second try, which is a referral's and stays capped
+
+
+def test_a_component_is_deferred_by_an_act_for_each_of_its_assignments_or_by_none(
+    small: Course, marked: Database
+) -> None:
+    done = defer(small, marked, "ada", "quizzes", "+200 days", LEE)
+    assert [one.what.split()[:2] for one in done] == [["defer", "quiz1"]]
+    assert module(small, marked)[1] == "DF"
+    with pytest.raises(AssessorError, match="unknown assignment 'exams'"):
+        defer(small, marked, "ada", "exams", "+200 days", LEE)
