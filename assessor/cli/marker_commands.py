@@ -138,7 +138,7 @@ def moderate_report(ctx: click.Context, assignment: str, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    click.echo(_agreement(found.agreement, "mark in force less moderator's"))
+    click.echo(agreement_words(found.agreement, "mark in force less moderator's"))
     if found.changed:
         rows = [[student, item, f"{float(old):.2f}", f"{float(new):.2f}"] for student, item, old, new in found.changed]
         print_table("where they differ", ["marking id", "item", "in force", "moderator"], rows)
@@ -173,7 +173,7 @@ def _show_second(found: SecondMarking, as_json: bool) -> None:
         return
     rows = [[work.student, work.item, "-" if work.percent is None else plain(work.percent), work.words] for work in found.works]
     print_table(f"{found.assignment}, in percent", ["marking id", "item", "agreed", "how"], rows)
-    click.echo(_agreement(found.agreement, "first less second"))
+    click.echo(agreement_words(found.agreement, "first less second"))
     for one in found.severities:
         if one.is_notable:
             click.echo(f"{one.marker} marks {one.effect:+.1f} points from the others, over {one.pieces} pieces: look into it")
@@ -190,7 +190,8 @@ def _show_sample(found: Sample, as_json: bool) -> None:
     print_table(title, ["marking id", "why", ""], rows)
 
 
-def _agreement(found: Agreement, what: str) -> str:
+def agreement_words(found: Agreement, what: str) -> str:
+    """How well two markings agree, in a line."""
     if found.mean_difference is None:
         return f"agreement: {found.pairs} marked by two so far, too few for statistics"
     icc = "-" if found.icc is None else f"{found.icc:.2f}"

@@ -13,6 +13,7 @@ from assessor.cli.context import json_option, open_both, print_json, print_table
 if TYPE_CHECKING:
     from assessor.projects.teams import Split
     from assessor.workflow.collect import CollectReport
+    from assessor.workflow.project_marking import Marking
     from assessor.workflow.project_reproduce import Reproduction
 
 existing = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -180,6 +181,99 @@ def reproduce(ctx: click.Context, team: str, seeds: int | None, name: str, as_js
         print_json(found)
         return
     _show_reproduction(found, course.root)
+
+
+@project.command()
+@team_argument
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@name_option
+@click.pass_context
+def form(ctx: click.Context, team: str, file: Path, name: str) -> None:
+    """Write a marking form for TEAM to FILE, a CSV: fill in score and comment, then `project score`.
+
+    It holds what you gave before, never what others gave.
+    """
+    from assessor.files import write_text
+    from assessor.workflow.project_marking import make_form, newest_evidence
+    from assessor.workflow.project_reproduce import reproductions
+
+    course, database = open_both(ctx)
+    write_text(file, make_form(course, database, name, team, marker=whoami()))
+    click.echo(f"{file}: score 0 to 100, or NA with a reason in comment")
+    click.echo(newest_evidence(reproductions(course, database, name), team))
+
+
+@project.command()
+@team_argument
+@click.argument("file", type=existing)
+@name_option
+@json_option
+@click.pass_context
+def score(ctx: click.Context, team: str, file: Path, name: str, as_json: bool) -> None:
+    """Record what you give TEAM: FILE is a form that was filled in. It becomes a mark by `project agree`."""
+    from assessor.marking.exact import plain
+    from assessor.workflow.project_marking import record_form
+
+    total = record_form(*open_both(ctx), name, team, file, author=whoami(), now=datetime.now(UTC))
+    if as_json:
+        print_json({"team": team, "percent": total})
+        return
+    click.echo(f"{team}: {plain(total)} % recorded; the mark is as it was")
+
+
+@project.command()
+@name_option
+@json_option
+@click.pass_context
+def marks(ctx: click.Context, name: str, as_json: bool) -> None:
+    """Show what markers gave, where they agree, and how well."""
+    from assessor.workflow.project_marking import marking
+
+    _show_marking(marking(*open_both(ctx), name), as_json)
+
+
+@project.command()
+@click.option("--none-handed-in", is_flag=True, help="Teams of which nothing was collected get NS.")
+@name_option
+@json_option
+@click.pass_context
+def agree(ctx: click.Context, none_handed_in: bool, name: str, as_json: bool) -> None:
+    """Give the marks on which the markers agree and whose split holds; the rest waits."""
+    from assessor.workflow.project_marking import settle
+
+    done = settle(*open_both(ctx), name, none_handed_in=none_handed_in, author=whoami(), now=datetime.now(UTC))
+    _show_marking(done, as_json)
+
+
+@project.command()
+@name_option
+@click.pass_context
+def feedback(ctx: click.Context, name: str) -> None:
+    """Write a page for every member of every team that has its mark: scores, comments, claims."""
+    from assessor.workflow.project_marking import write_feedback
+
+    course, database = open_both(ctx)
+    paths = write_feedback(course, database, name)
+    click.echo(f"{len(paths)} pages in {course.root / 'feedback'}")
+
+
+def _show_marking(found: Marking, as_json: bool) -> None:
+    from assessor.cli.marker_commands import agreement_words
+    from assessor.marking.exact import plain
+
+    if as_json:
+        print_json(found)
+        return
+    rows = [[team.team, "-" if team.percent is None else plain(team.percent), team.words] for team in found.teams]
+    print_table(f"{found.project}, in percent", ["team", "agreed", "how"], rows)
+    click.echo(f"works: {agreement_words(found.totals, 'first less second')}")
+    alpha = "" if found.alpha is None else f"; Krippendorff's alpha {found.alpha:.2f}"
+    click.echo(f"leaves: {agreement_words(found.leaves, 'first less second')}{alpha}")
+    for one in found.severities:
+        if one.is_notable:
+            click.echo(f"{one.marker} marks {one.effect:+.1f} points from the others, over {one.pieces} teams: look into it")
+    if found.settled:
+        click.echo(f"{found.settled} marks given")
 
 
 def _show_reproduction(found: Reproduction, root: Path) -> None:
