@@ -52,7 +52,7 @@ def calibrate(
         answer = list(answers)[number % len(answers)]
         found: dict[str, tuple[list[float], bool]] = {}
         seed = FIRST_SEED + number
-        results = grade_source(notebook, assignment.grader, answers[answer], seed=seed, collect=found)
+        results = grade_source(notebook, assignment.grader, answers[answer], seed=seed, shown=False, collect=found)
         if lost(results):
             raise GraderFault(f"{name}: {answer} is right, but fails {', '.join(lost(results))}; mend that before calibrating")
         if not found:

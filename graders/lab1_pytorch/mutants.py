@@ -29,7 +29,7 @@ def softmax(logits):
     Mutant("linreg_grad_sign", "gradient's sign flipped", "linreg_grad", """
 def linreg_grad(theta, x, y):
     return x.T @ (y.reshape(-1) - x @ theta)
-""", ("test_linreg_grad",)),
+""", ("test_linreg_grad", "test_finite_differences")),
     Mutant("linreg_grad_mean", "mean instead of sum", "linreg_grad", """
 def linreg_grad(theta, x, y):
     return x.T @ (x @ theta - y.reshape(-1)) / len(x)
@@ -69,6 +69,11 @@ def softreg_grad(theta, x, labels):
     target = torch.zeros(x.shape[0], theta.shape[1], dtype=theta.dtype)
     target[torch.arange(x.shape[0]), (labels - 1) % theta.shape[1]] = 1
     return x.T @ (softmax(x @ theta) - target)
+""", ("test_softreg_grad",)),
+    Mutant("softreg_float32_target", "the target's dtype is the default one, and decides", "softreg_grad", """
+def softreg_grad(theta, x, labels):
+    target = torch.nn.functional.one_hot(labels, theta.shape[1])
+    return (x.T @ (softmax(x @ theta) - target)).float()
 """, ("test_softreg_grad",)),
     Mutant("softreg_binary", "sigmoid for each class instead of softmax", "softreg_grad", """
 def softreg_grad(theta, x, labels):
@@ -125,7 +130,36 @@ def factorise(a, mask, rank, epochs=200, lr=0.05):
             u[r] = u[r] + lr * e * v[c]
             v[c] = v[c] + lr * e * u[r]
     return u, v
-""", ("test_factorise_ignores_unknown",)),
+""", ("test_factorise_start",)),
+    Mutant("factorise_seeded", "always the same start", "factorise", """
+def factorise(a, mask, rank, epochs=200, lr=0.05):
+    torch.manual_seed(0)
+    u, v = torch.rand(a.shape[0], rank, dtype=a.dtype), torch.rand(a.shape[1], rank, dtype=a.dtype)
+    for _ in range(epochs):
+        for r, c in mask.nonzero().tolist():
+            e = a[r, c] - u[r] @ v[c]
+            u[r] = u[r] + lr * e * v[c]
+            v[c] = v[c] + lr * e * u[r]
+    return u, v
+""", ("test_factorise_start",)),
+    Mutant("factorise_batch", "all entries at once instead of one after the other", "factorise", """
+def factorise(a, mask, rank, epochs=200, lr=0.05):
+    u, v = torch.rand(a.shape[0], rank, dtype=a.dtype), torch.rand(a.shape[1], rank, dtype=a.dtype)
+    for _ in range(epochs):
+        e = torch.where(mask.bool(), a - u @ v.T, torch.zeros_like(a))
+        u, v = u + lr * e @ v, v + lr * e.T @ u
+    return u, v
+""", ("test_factorise_steps",)),
+    Mutant("factorise_error_sign", "uphill", "factorise", """
+def factorise(a, mask, rank, epochs=200, lr=0.05):
+    u, v = torch.rand(a.shape[0], rank, dtype=a.dtype), torch.rand(a.shape[1], rank, dtype=a.dtype)
+    for _ in range(epochs):
+        for r, c in mask.nonzero().tolist():
+            e = (u[r] @ v[c] - a[r, c]).clamp(-9, 9)
+            u[r] = (u[r] + lr * e * v[c]).clamp(-9, 9)
+            v[c] = (v[c] + lr * e * u[r]).clamp(-9, 9)
+    return u, v
+""", ("test_factorise_steps",)),
     Mutant("factorise_one_epoch", "returns after the first epoch", "factorise", """
 def factorise(a, mask, rank, epochs=200, lr=0.05):
     u, v = torch.rand(a.shape[0], rank, dtype=a.dtype), torch.rand(a.shape[1], rank, dtype=a.dtype)
@@ -136,7 +170,7 @@ def factorise(a, mask, rank, epochs=200, lr=0.05):
             v[c] = v[c] + lr * e * u[r]
         return u, v
     return u, v
-""", ("test_factorise_fits",)),
+""", ("test_factorise_steps", "test_factorise_fits")),
     Mutant("standardise_test_stats", "the test set standardised with its own statistics", "standardise", """
 def standardise(train, test):
     return (train - train.mean(dim=0)) / train.std(dim=0), (test - test.mean(dim=0)) / test.std(dim=0)

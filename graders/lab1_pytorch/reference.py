@@ -61,6 +61,16 @@ def pinv(x: Tensor, tau: float = 1e-5) -> Tensor:
     return torch.linalg.pinv(x, rtol=tau)
 
 
+def linreg_loss(theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Half the summed squared error, whose gradient `linreg_grad` is."""
+    return (x @ theta - y).square().sum() / 2
+
+
+def logreg_loss(theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Summed cross-entropy of logistic regression, whose gradient `logreg_grad` is."""
+    return torch.nn.functional.binary_cross_entropy_with_logits(x @ theta, y, reduction="sum")
+
+
 def truncated_svd(a: Tensor, rank: int) -> Tensor:
     """Nearest matrix of a rank.
 
@@ -69,6 +79,29 @@ def truncated_svd(a: Tensor, rank: int) -> Tensor:
     """
     u, s, vh = torch.linalg.svd(a, full_matrices=False)
     return (u[:, :rank] * s[:rank]) @ vh[:rank]
+
+
+def factorise(
+    a: Tensor, mask: Tensor, start: tuple[Tensor, Tensor], epochs: int, lr: float, *, old: bool
+) -> tuple[Tensor, Tensor]:
+    """Stochastic gradient descent on the known entries, row by row, from given factors.
+
+    Args:
+        old: V_c moves by the U_r of before its update, as the gradient has it, and not by the new one.
+
+    Shape:
+        a, mask: (M, N); start and result: (M, R) and (N, R)
+
+    Source:
+        Funk, Netflix update: try this at home (2006).
+    """
+    u, v = (factor.clone() for factor in start)
+    for _ in range(epochs):
+        for r, c in mask.nonzero().tolist():
+            e, before = a[r, c] - u[r] @ v[c], u[r].clone()
+            u[r] += lr * e * v[c]
+            v[c] += lr * e * (before if old else u[r])
+    return u, v
 
 
 def standardise(train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
