@@ -60,6 +60,7 @@ class Parameters:
     def __init__(self, student, values):
         self._list = library(student, "torch.nn.ParameterList")(list(values))
         self._attribute = library(student, "operator.attrgetter")
+        self._setters = [self._attribute(f"{index}.__setattr__")(self._list) for index in range(len(values))]
 
     def generator(self):
         """Over there, and good for once, like model.parameters()."""
@@ -67,9 +68,9 @@ class Parameters:
 
     def set(self, gradients):
         """Sets .grad of each; None leaves it as it is."""
-        for index, gradient in enumerate(gradients):
+        for setter, gradient in zip(self._setters, gradients, strict=True):
             if gradient is not None:
-                self._attribute(f"{index}.__setattr__")(self._list)("grad", gradient)
+                setter("grad", gradient)
 
     def add(self, gradients):
         """What another backward() does."""
@@ -82,19 +83,19 @@ class Parameters:
         return list(state.values())
 
 
-def follow(student, make, start, gradients, *, pile_up=False):
-    """Values of the parameters after each step of a student's optimiser."""
-    parameters, found = Parameters(student, start), []
+def assert_steps(student, make, start, gradients, expected, *, pile_up=False):
+    """Asserts that a student's optimiser, given these gradients, leads to these values of the parameters, step by step."""
+    parameters = Parameters(student, start)
     with built_in_steps_switched_off(student):
         optimiser = make(parameters.generator())
-        for number, step in enumerate(gradients):
-            if pile_up and number:
+        for number, (step, right) in enumerate(zip(gradients, expected, strict=True), 1):
+            if pile_up and number > 1:
                 parameters.add(step)
             else:
                 parameters.set(step)
             optimiser.step()
-            found.append(parameters.values())
-    return found
+            what = f"a parameter after {number} step{'s' * (number > 1)}"
+            assert_close_to(parameters.values(), right, rtol=1e-8, atol=1e-10, what=what)
 
 
 def assert_same_steps(student, reference, rng, name, *, size=1.0, without=(), steps=STEPS, pile_up=False, **settings):
@@ -105,9 +106,7 @@ def assert_same_steps(student, reference, rng, name, *, size=1.0, without=(), st
     ]
     expected = reference.trajectory(name, start, gradients, pile_up=pile_up, **settings)
     make = partial(student, getattr(student, name), **settings)
-    found = follow(student, make, start, gradients, pile_up=pile_up)
-    for number, (mine, right) in enumerate(zip(found, expected, strict=True), 1):
-        assert_close_to(mine, right, rtol=1e-8, atol=1e-10, what=f"a parameter after {number} step{'s' * (number > 1)}")
+    assert_steps(student, make, start, gradients, expected, pile_up=pile_up)
 
 
 @pytest.mark.marks("0.2")
@@ -192,8 +191,7 @@ def test_zero_gradients(student, reference, rng, name):
     start = [draw(rng, 4)]
     gradients = [[torch.zeros(4, dtype=torch.float64)], [torch.tensor([1.0, 0.0, -2.0, 0.0], dtype=torch.float64)]]
     expected = reference.trajectory(name, start, gradients, lr=0.1)
-    found = follow(student, partial(student, getattr(student, name), lr=0.1), start, gradients)
-    assert_close_to(found, expected, rtol=1e-8, atol=1e-10, what="a parameter")
+    assert_steps(student, partial(student, getattr(student, name), lr=0.1), start, gradients, expected)
 
 
 @pytest.mark.marks("0.1")
