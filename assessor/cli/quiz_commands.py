@@ -168,6 +168,8 @@ def mark(ctx: click.Context, name: str, reason: str, as_json: bool) -> None:
         going = f", {done.going} still going on" if done.going else ""
         click.echo(f"{name}: {done.attempts} attempts{going}; {done.new} new, {len(done.changed)} changed")
         said = f"{done.marks.new} new marks, {done.marks.unchanged} as before"
+        if done.by_hand:
+            click.echo(f"their marks were given by hand or imported, and stand: {', '.join(done.by_hand)}")
         click.echo(said if done.written else "nothing was written; if this is meant, say why with --reason")
     if not done.written:
         sys.exit(1)

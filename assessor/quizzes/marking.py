@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import NoReturn
 
@@ -47,6 +47,9 @@ class Judged:
     note: str = ""
 
 
+BLANK = Judged(ZERO)
+
+
 class Key:
     """One variant of a question, ready to mark many answers: what can be prepared is prepared once."""
 
@@ -54,26 +57,26 @@ class Key:
         if question.lets:
             raise ValueError(f"{question.id}: a variant first")
         self.question, self.policy = question, policy
-        self._seen: dict[str, Judged] = {}
+        self._seen: dict[object, Judged] = {}
+        self._judge = self._compared if question.kind in TYPED else partial(JUDGES[question.kind], self)
 
     def judge(self, given: Given) -> Judged:
-        """What one answer earns. No answer earns nothing and costs nothing."""
-        if given is None or given in ("", []):
-            return Judged(ZERO)
-        if self.question.kind in TYPED:
-            return self._typed(given)
-        return JUDGES[self.question.kind](self, given)
+        """What one answer earns. No answer earns nothing and costs nothing. What many answer alike is judged once."""
+        if given is None:
+            return BLANK
+        kept = (list, *given) if type(given) is list else (type(given), given)
+        try:
+            judged = self._seen.get(kept)
+        except TypeError:  # a list within a list: no answer of anybody's
+            _bad(given, self.question)
+        if judged is None:
+            empty = given == [] or (isinstance(given, str) and not given.strip())
+            judged = self._seen[kept] = BLANK if empty else self._judge(given)
+        return judged
 
-    def _typed(self, given: Given) -> Judged:
-        text = given if isinstance(given, str) else str(given)
-        if not text.strip():
-            return Judged(ZERO)
-        if text not in self._seen:
-            self._seen[text] = self._compared(text)
-        return self._seen[text]
-
-    def _compared(self, text: str) -> Judged:
+    def _compared(self, given: Given) -> Judged:
         """The first of the answers that earn most among those that it is equal to."""
+        text = str(given)
         if len(text) > MAX_LETTERS:
             return Judged(ZERO, note=f"{len(text)} characters; at most {MAX_LETTERS} are read")
         try:
@@ -219,7 +222,7 @@ class Marker:
 
     def __init__(self, quiz: Quiz) -> None:
         self.quiz = quiz
-        self._keys: dict[tuple[str, str], Key] = {}
+        self._keys: dict[tuple[str, ...], Key] = {}
 
     def key(self, slot: Slot) -> Key:
         """The key of one slot.
@@ -227,14 +230,14 @@ class Marker:
         Raises:
             AssessorError: the question is gone, or is not what the student saw.
         """
-        values = ",".join(f"{name}={value}" for name, value in sorted(slot.drawn.items()))
-        key = self._keys.get((slot.question, values))
+        values = (slot.question, *slot.drawn.values())
+        key = self._keys.get(values)
         if key is None:
             question = self.quiz.questions.get(slot.question)
             if question is None:
                 expected = "attempts have it, but no bank does any more; put it back"
                 raise AssessorError(f"{self.quiz.name}: {slot.question}: {expected}")
-            key = self._keys[slot.question, values] = Key(variant(question, slot.drawn), self.quiz.policy)
+            key = self._keys[values] = Key(variant(question, slot.drawn), self.quiz.policy)
         if key.question.face != slot.face:
             where = f"{key.question.file}: line {key.question.line}: " if key.question.file else ""
             raise AssessorError(
@@ -249,7 +252,7 @@ class Marker:
         Raises:
             AssessorError: ours or the importer's; an answer that the question cannot have.
         """
-        policy, corrections = self.quiz.policy, self.quiz.corrections
+        corrections, each = self.quiz.corrections, self.quiz.policy.floor == "question"
         points = out_of = dropped = ZERO
         judged = []
         with localcontext(EXACT):
@@ -261,7 +264,7 @@ class Marker:
                 else:
                     marks = self.quiz.questions[slot.question].marks
                     found = Judged(ONE, note="full marks to all") if correction == "full" else Judged(ZERO, note="dropped")
-                if policy.floor == "question" and found.fraction < 0:
+                if each and found.fraction < 0:
                     found = replace(found, fraction=ZERO)
                 judged.append(found)
                 out_of += marks
@@ -272,10 +275,8 @@ class Marker:
         return Score(max(points, ZERO), out_of, tuple(judged))
 
 
-def counting(scores: Mapping[int, Decimal], counts: str) -> int | None:
+def counting(scores: Mapping[int, Decimal], counts: str) -> int:
     """The number of the attempt that counts: the first, the last, or the best (of equals the first)."""
-    if not scores:
-        return None
     if counts == "best":
         return max(sorted(scores), key=lambda number: scores[number])
     return min(scores) if counts == "first" else max(scores)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from assessor.grading.seeds import sub_seed
 from assessor.quizzes.questions import CHOICES, DIFFICULTIES, Kind, Question
@@ -18,9 +18,8 @@ from assessor.quizzes.variants import draw_values, variant
 Thing = TypeVar("Thing")
 
 
-@dataclass(frozen=True)
-class Slot:
-    """One question of a paper, as it was drawn.
+class Slot(NamedTuple):
+    """One question of a paper, as it was drawn. A tuple, because marking reads them by the hundred thousand.
 
     Attributes:
         drawn: values of its parameters; order: places of its options, matches or pieces as they are shown.

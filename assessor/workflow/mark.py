@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from assessor.course import AUTOMATIC, TOTAL, Course
@@ -16,7 +17,6 @@ from assessor.database.acts import decided
 from assessor.database.audit import add_event
 from assessor.database.enrolment import find_student
 from assessor.database.gradebook import counting_attempt
-from assessor.database.queries import history
 from assessor.database.tables import Mark
 from assessor.errors import AssessorError, UnknownName
 
@@ -96,17 +96,25 @@ def add_mark(
 
 def append_totals(
     session: Session, name: str, item: str, marks: Mapping[str, Decimal | None], out_of: Decimal, *,
-    author: str, reason: str, now: datetime,
+    author: str, reason: str, now: datetime, later: Collection[str] = (),
 ) -> Imported:  # fmt: skip
-    """Appends imported marks where they differ from those in force. None: the student did not take part."""
+    """Appends imported marks where they differ from those in force. None: the student did not take part.
+
+    Args:
+        later: students whose mark is known to be of their later try.
+    """
     again = decided(session).resits
-    left = tuple(student for student in marks if (student, name) in again)
+    left = tuple(student for student in marks if (student, name) in again and student not in later)
+    newest = select(func.max(Mark.id)).where(Mark.assignment == name, Mark.item == item).group_by(Mark.student_id)
+    query = select(Mark.id, Mark.student_id, Mark.points, Mark.not_submitted).where(Mark.id.in_(newest))
+    before = {student: resit.mark for (student, of), resit in again.items() if of == name}
+    rows = session.execute(query)
+    in_force = {student: (value, absent) for number, student, value, absent in rows if number > before.get(student, 0)}
     new = []
     for student, points in marks.items():
         if student in left:
             continue
-        earlier = [mark for mark in history(session, student, name) if mark.item == item]
-        if earlier and (earlier[-1].points, earlier[-1].not_submitted) == (points or 0, points is None):
+        if in_force.get(student) == (points or 0, points is None):
             continue
         session.add(
             Mark(

@@ -6,23 +6,30 @@ Marking again after a correction of the key lists what would change before anyth
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, localcontext
 
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from assessor.course import TOTAL, Assignment, Course
 from assessor.database import Database
+from assessor.database.acts import Resit, decided
 from assessor.database.audit import add_event
 from assessor.database.queries import extended_until, student_ids
 from assessor.database.quizzes import Attempt, QuizScore, attempts_of
+from assessor.database.tables import Mark
 from assessor.database.types import PLACES
 from assessor.marking.exact import EXACT
 from assessor.quizzes.marking import Judged, Marker, Score, counting
 from assessor.quizzes.settings import Quiz
 from assessor.workflow.mark import Imported, append_totals
 from assessor.workflow.quiz_take import is_over, paper_of, quiz_of
+
+OURS = "quiz {}, key "
+"""How the reasons of marks begin that are made here."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,7 @@ class Marked:
         new: marked for the first time; changed: marked before, and otherwise now.
         written: False where something would change and no reason was given: then nothing was written at all.
         marks: what became of the marks of the module.
+        by_hand: students whose mark a person or an import gave since: it stands.
     """
 
     attempts: int
@@ -54,6 +62,7 @@ class Marked:
     changed: tuple[Change, ...]
     written: bool
     marks: Imported
+    by_hand: tuple[str, ...] = ()
 
 
 def mark_quiz(course: Course, database: Database, name: str, *, author: str, now: datetime, reason: str = "") -> Marked:
@@ -78,20 +87,43 @@ def mark_quiz(course: Course, database: Database, name: str, *, author: str, now
         done = Marked(len(over), len(attempts) - len(over), new, changed, True, Imported(0, 0))
         if changed and not reason.strip():
             return replace(done, written=False)
-        why = f"quiz {name}, key {key_name(quiz)}" + (f": {reason.strip()}" if reason.strip() else "")
-        for attempt, score in scored:
-            if attempt.points is None or _differs(attempt, score):
-                session.add(
-                    QuizScore(
-                        attempt_id=attempt.id, points=score.points, out_of=score.out_of, fractions=_fractions(score.judged),
-                        reason=why, author=author, at=now,
-                    )
-                )  # fmt: skip
+        why = OURS.format(name) + key_name(quiz) + (f": {reason.strip()}" if reason.strip() else "")
+        fresh = [
+            {
+                "attempt_id": attempt.id, "points": score.points, "out_of": score.out_of,
+                "fractions": _fractions(score.judged), "reason": why, "author": author, "at": now,
+            }
+            for attempt, score in scored
+            if attempt.points is None or _differs(attempt, score)
+        ]  # fmt: skip
+        if fresh:
+            session.execute(insert(QuizScore), fresh)
         if changed:
             add_event(session, author, "quiz key corrected", now, {"quiz": name, "reason": reason, "attempts": len(changed)})
-        marks = _marks(session, assignment, quiz, scored, {a.student for a in attempts}, now)
-        given = append_totals(session, name, TOTAL, marks, assignment.marks, author=author, reason=why, now=now)
-    return replace(done, marks=given)
+        resits = {student: resit for (student, of), resit in decided(session).resits.items() if of == name}
+        marks = _absent(session, assignment, {attempt.student for attempt in attempts} | set(resits), now)
+        marks |= _marks(assignment, quiz, [pair for pair in scored if _is_of_newest_try(pair[0], resits)])
+        by_hand = tuple(student for student in _by_hand(session, name, resits) if student in marks)
+        marks = {student: mark for student, mark in marks.items() if student not in by_hand}
+        given = append_totals(
+            session, name, TOTAL, marks, assignment.marks, author=author, reason=why, now=now, later=resits
+        )  # fmt: skip
+    return replace(done, marks=given, by_hand=by_hand)
+
+
+def _is_of_newest_try(attempt: Attempt, resits: Mapping[str, Resit]) -> bool:
+    return attempt.student not in resits or attempt.started_at > resits[attempt.student].at
+
+
+def _by_hand(session: Session, name: str, resits: Mapping[str, Resit]) -> list[str]:
+    """Whose newest mark was not made here."""
+    newest = select(func.max(Mark.id)).where(Mark.assignment == name).group_by(Mark.student_id)
+    query = select(Mark.student_id, Mark.id).where(Mark.id.in_(newest), Mark.reason.not_like(OURS.format(name) + "%"))
+    return [
+        student
+        for student, number in session.execute(query.order_by(Mark.student_id))
+        if student not in resits or number > resits[student].mark
+    ]
 
 
 def _differs(attempt: Attempt, score: Score) -> bool:
@@ -120,22 +152,20 @@ def key_name(quiz: Quiz) -> str:
     return hashlib.sha256(whole.encode()).hexdigest()[:12]
 
 
-def _marks(
-    session: Session, assignment: Assignment, quiz: Quiz, scored: list[tuple[Attempt, Score]], begun: set[str], now: datetime
-) -> dict[str, Decimal | None]:  # fmt: skip
-    """The mark of each student; None for who did not start before the quiz closed for them."""
-    marks: dict[str, Decimal | None] = {}
-    for student in student_ids(session) if now >= assignment.due else ():
-        until = extended_until(session, student, assignment.name) or assignment.due
-        if student not in begun and now >= until:
-            marks[student] = None
+def _absent(session: Session, assignment: Assignment, begun: set[str], now: datetime) -> dict[str, Decimal | None]:
+    """Who did not start before the quiz closed for them."""
+    if now < assignment.due:
+        return {}
+    absent = [student for student in student_ids(session) if student not in begun]
+    until = {student: extended_until(session, student, assignment.name) or assignment.due for student in absent}
+    return {student: None for student in absent if now >= until[student]}
+
+
+def _marks(assignment: Assignment, quiz: Quiz, scored: list[tuple[Attempt, Score]]) -> dict[str, Decimal | None]:
+    """Each student's mark: that of the attempt that counts, of what the course says the quiz is out of."""
     of_student: dict[str, dict[int, Decimal]] = {}
     with localcontext(EXACT):
         for attempt, score in scored:
             mark = (score.points / score.out_of * assignment.marks).quantize(PLACES)
             of_student.setdefault(attempt.student, {})[attempt.number] = mark
-    for student, by_number in of_student.items():
-        number = counting(by_number, quiz.policy.counts)
-        if number is not None:
-            marks[student] = by_number[number]
-    return marks
+    return {student: marks[counting(marks, quiz.policy.counts)] for student, marks in of_student.items()}

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from assessor.course import Assignment, Course
 from assessor.csvfile import read_csv
 from assessor.database import Database
-from assessor.database.acts import Act, Verb, acts_in_force, add_act
+from assessor.database.acts import Act, Verb, acts_in_force, add_act, decided
 from assessor.database.enrolment import find_student
 from assessor.database.queries import extended_until
 from assessor.database.quizzes import Attempt, QuizAttempt, QuizEnd, QuizResponse, attempts_of
@@ -67,7 +67,9 @@ def start(course: Course, database: Database, name: str, student: str, *, now: d
     secret = course_secret(course.root)
     with database.transaction() as session:
         own = find_student(session, student).id
-        earlier = attempts_of(session, name, own)
+        resit = decided(session).resits.get((own, name))
+        every = attempts_of(session, name, own)
+        earlier = [attempt for attempt in every if resit is None or attempt.started_at > resit.at]
         going = [attempt for attempt in earlier if not is_over(attempt, quiz, now)]
         if going:
             return _started(quiz, going[-1], again=True)
@@ -77,7 +79,7 @@ def start(course: Course, database: Database, name: str, student: str, *, now: d
             raise AssessorError(f"{name}: open from {opens} to {shut}; nothing was started")
         if len(earlier) >= quiz.policy.attempts:
             raise AssessorError(f"{name}: {student} has had {len(earlier)} of {quiz.policy.attempts} attempts")
-        number = len(earlier) + 1
+        number = len(every) + 1
         paper = draw_paper(quiz, derive_seed(secret, own, name, number))
         extra = extra_percent(session, own, name)
         deadline = min(now + timedelta(minutes=quiz.policy.minutes) * (100 + extra) / 100, closes)

@@ -12,11 +12,13 @@ from sqlalchemy import func, select, text
 
 from assessor.course import Course
 from assessor.database import Database
+from assessor.database.gradebook import gradebook
 from assessor.database.quizzes import QuizAttempt, QuizResponse, QuizScore, attempts_of
 from assessor.database.tables import Event, Mark
 from assessor.errors import AssessorError, CourseInvalid, DatabaseUnavailable, ImportRefused, UnknownName
-from assessor.workflow.decide import listed
+from assessor.workflow.decide import By, defer, listed
 from assessor.workflow.extend import add_extension
+from assessor.workflow.mark import add_mark
 from assessor.workflow.quiz_check import check
 from assessor.workflow.quiz_mark import Marked, mark_quiz
 from assessor.workflow.quiz_take import Started, give_extra_time, hand_in, preview, read_answers, save, start
@@ -367,3 +369,33 @@ def test_a_student_of_a_later_sitting_is_not_yet_absent(course: Course, database
     add_extension(course, database, "eve", "quiz1", "+3 days", author="x", reason="ill", now=quiz.due)
     mark(course, database, quiz.due - quiz.released + timedelta(hours=1))
     assert marks(database) == {"ada": None, "bob": None}
+
+
+def test_a_mark_that_a_person_gave_stands(course: Course, database: Database) -> None:
+    take(course, database, "ada", 3)
+    take(course, database, "bob", 3)
+    now = course.assignment("quiz1").released + timedelta(hours=1)
+    add_mark(course, database, "ada", "quiz1", "total", "0", author="board", reason="copied", now=now)
+    done = mark(course, database)
+    assert done.by_hand == ("ada",) and done.marks.new == 1 and marks(database) == {"ada": 0, "bob": 30}
+    assert mark(course, database).marks.unchanged == 1
+
+
+def test_a_deferred_student_starts_again_and_only_that_counts(course: Course, database: Database) -> None:
+    quiz = course.assignment("quiz1")
+    take(course, database, "ada", 1)
+    mark(course, database)
+    by = By("board", "ill", quiz.due)
+    defer(course, database, "ada", "quiz1", quiz.due + timedelta(days=7), by)
+    after = quiz.due - quiz.released + timedelta(hours=1)
+    assert mark(course, database, after).marks.left == () and marks(database)["ada"] == 10
+    now = quiz.due + timedelta(days=1)
+    started = start(course, database, "quiz1", "ada", now=now)
+    assert started.number == 2 and not started.again
+    save(course, database, "quiz1", "ada", answers(started, 2), now=now)
+    hand_in(course, database, "quiz1", "ada", now=now)
+    done = mark(course, database, after + timedelta(days=2))
+    assert done.marks.new == 1 and marks(database)["ada"] == 20
+    assert mark(course, database, after + timedelta(days=2)).marks.new == 0
+    (row,) = [row for row in gradebook(course, database) if row.id == "ada"]
+    assert [item.points for one in row.mark.assignments if one.name == "quiz1" for item in one.items] == [20]
