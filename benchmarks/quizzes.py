@@ -17,6 +17,7 @@ from sqlalchemy import insert
 
 from assessor.course import Course, load_course
 from assessor.database import Database, open_database
+from assessor.database.gradebook import collector_resting
 from assessor.database.quizzes import QuizAttempt, QuizEnd, QuizResponse, attempts_of
 from assessor.database.tables import Student
 from assessor.grading.seeds import derive_seed
@@ -99,9 +100,10 @@ def judging(course: Course, database: Database) -> float:
     with database.reading() as session:
         attempts = attempts_of(session, QUIZ)
     started = time.perf_counter()
-    marker = Marker(quiz_of(course, QUIZ)[1])
-    for attempt in attempts:
-        marker.mark(paper_of(attempt), attempt.answers)
+    with collector_resting():
+        marker = Marker(quiz_of(course, QUIZ)[1])
+        for attempt in attempts:
+            marker.mark(paper_of(attempt), attempt.answers)
     return round(time.perf_counter() - started, 2)
 
 

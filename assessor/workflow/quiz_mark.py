@@ -18,6 +18,7 @@ from assessor.course import TOTAL, Assignment, Course
 from assessor.database import Database
 from assessor.database.acts import Resit, decided
 from assessor.database.audit import add_event
+from assessor.database.gradebook import collector_resting
 from assessor.database.queries import extended_until, student_ids
 from assessor.database.quizzes import Attempt, QuizScore, attempts_of
 from assessor.database.tables import Mark
@@ -76,7 +77,7 @@ def mark_quiz(course: Course, database: Database, name: str, *, author: str, now
         AssessorError: a question is not what students saw.
     """
     assignment, quiz = quiz_of(course, name)
-    with database.transaction() as session:
+    with collector_resting(), database.transaction() as session:
         attempts = attempts_of(session, name)
         over = [attempt for attempt in attempts if is_over(attempt, quiz, now)]
         marker = Marker(quiz)
