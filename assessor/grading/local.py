@@ -150,7 +150,7 @@ def _span(source: str, name: str) -> tuple[int, int] | None:
     return None
 
 
-SHOWN = ("check-", "plot-", "followup-")
+SHOWN = ("check-", "plot-", "train-", "followup-")
 _TRANSPARENT = ("%%time", "%%timeit", "%%capture")
 
 

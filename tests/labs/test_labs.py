@@ -7,10 +7,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import torch
 
 from assessor.course import Assignment, load_course
-from assessor.grading.local import run_cells
-from assessor.grading.power import Power, measure
+from assessor.grading.grade import grade
+from assessor.grading.local import grade_source, run_cells
+from assessor.grading.power import Power, lost, measure
+from assessor.grading.results import Bundle
+from assessor.workflow.release import released_files
 
 ROOT = Path(__file__).parents[2]
 LABS = [one for one in load_course(ROOT).assignments if one.kind == "notebook"]
@@ -51,3 +55,28 @@ def test_every_cell_of_the_solution_runs(lab: Assignment) -> None:
         warnings.simplefilter("ignore")  # as in a student's kernel
         namespace = run_cells(nbformat.read(lab.source / lab.notebooks[0], as_version=4), {}, lab.source)
     assert not namespace["__errors__"]
+
+
+def test_the_release_holds_nothing_of_solution_or_hidden_tests(lab: Assignment) -> None:
+    """`released_files` raises where something leaks; here it is looked at from outside too."""
+    released = b"\n".join(released_files(lab).values()).decode("utf-8", "replace")
+    assert "BEGIN SOLUTION" not in released
+    assert "NotImplementedError" in released
+    secret = [line.strip() for path in lab.grader.glob("test_*.py") for line in path.read_text("utf-8").splitlines()]
+    assert [line for line in secret if line.startswith("def test_") and line in released] == []
+
+
+def test_the_same_seed_gives_the_same_marks_again(lab: Assignment) -> None:
+    notebook = lab.source / lab.notebooks[0]
+    first, second = (grade_source(notebook, lab.grader, seed=7, shown=False) for _ in range(2))
+    assert [(one.name, one.verdict, one.points) for one in first] == [(one.name, one.verdict, one.points) for one in second]
+    assert lost(first) == ()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+def test_the_solution_earns_on_a_gpu_what_it_earns_on_a_cpu(lab: Assignment) -> None:
+    handed_in = {name: (lab.source / name).read_bytes() for name in lab.notebooks}
+    for gpu in ("none", "required"):
+        grading = grade(Bundle(1, lab.name, handed_in, {}, lab.source, lab.grader, lab.limits, seed=41, gpu=gpu))
+        assert grading.points == grading.out_of == lab.hidden_marks, lost(grading.tests)
