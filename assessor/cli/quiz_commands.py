@@ -175,6 +175,29 @@ def mark(ctx: click.Context, name: str, reason: str, as_json: bool) -> None:
         sys.exit(1)
 
 
+@quiz.command()
+@name_argument
+@student_argument
+@json_option
+@click.pass_context
+def review(ctx: click.Context, name: str, student: str, as_json: bool) -> None:
+    """Show STUDENT's attempts once the quiz has closed: answers, points and feedback, by the key as it is now."""
+    from assessor.workflow.quiz_review import review as look
+
+    done = look(*open_both(ctx), name, student, now=datetime.now(UTC))
+    if as_json:
+        print_json(done)
+        return
+    for attempt in done:
+        click.secho(f"{name}, attempt {attempt.attempt}: {attempt.points} of {attempt.out_of}", bold=True)
+        for each in attempt.questions:
+            click.secho(f"\n{each.number}. {each.points} of {each.out_of}", bold=True)
+            _print_lines(each.text)
+            _print_lines(f"answer: {each.answer or 'none'}")
+            for text in each.feedback:
+                _print_lines(text, "   > ")
+
+
 @quiz.command("import")
 @name_argument
 @results_file
@@ -190,8 +213,7 @@ def quiz_import(ctx: click.Context, name: str, file: Path) -> None:
 def _print_paper(questions: Iterable[Shown]) -> None:
     for each in questions:
         click.secho(f"\n{each.number}. ({each.kind}, {each.marks})", bold=True)
-        for line in each.text.split("\n"):
-            click.echo(f"   {printable(line)}")
+        _print_lines(each.text)
         for stem in each.stems:
             click.echo(f"   - {printable(stem)}")
         for number, option in enumerate(each.options, 1):
@@ -199,6 +221,11 @@ def _print_paper(questions: Iterable[Shown]) -> None:
         if each.unit:
             click.echo(f"   in {each.unit}")
     click.echo()
+
+
+def _print_lines(text: str, before: str = "   ") -> None:
+    for line in text.split("\n"):
+        click.echo(f"{before}{printable(line)}")
 
 
 COMMANDS = (quiz,)

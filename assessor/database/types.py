@@ -37,12 +37,12 @@ class Exact(TypeDecorator[Decimal]):
         """The number without trailing zeros."""
         if value is None:
             return None
-        return _tidy(value)
+        return tidy(value)
 
 
 @lru_cache(maxsize=4096)
-def _tidy(value: str | Decimal) -> Decimal:
-    """A cohort's marks are few numbers many times."""
+def tidy(value: str | Decimal) -> Decimal:
+    """The number without trailing zeros. A cohort's marks are few numbers many times."""
     number = Decimal(value)
     whole = number.to_integral_value()
     return whole if number == whole else number.normalize()

@@ -22,7 +22,7 @@ from assessor.database.gradebook import collector_resting
 from assessor.database.queries import extended_until, student_ids
 from assessor.database.quizzes import Attempt, QuizScore, attempts_of
 from assessor.database.tables import Mark
-from assessor.database.types import PLACES
+from assessor.database.types import PLACES, tidy
 from assessor.marking.exact import EXACT
 from assessor.quizzes.marking import Judged, Marker, Score, counting
 from assessor.quizzes.settings import Quiz
@@ -82,7 +82,7 @@ def mark_quiz(course: Course, database: Database, name: str, *, author: str, now
         over = [attempt for attempt in attempts if is_over(attempt, quiz, now)]
         marker = Marker(quiz)
         scored = [(attempt, marker.mark(paper_of(attempt), attempt.answers)) for attempt in over]
-        scored = [(attempt, replace(score, points=score.points.quantize(PLACES))) for attempt, score in scored]
+        scored = [(attempt, replace(score, points=tidy(score.points.quantize(PLACES)))) for attempt, score in scored]
         changed = tuple(_change(attempt, score) for attempt, score in scored if _differs(attempt, score))
         new = sum(attempt.points is None for attempt in over)
         done = Marked(len(over), len(attempts) - len(over), new, changed, True, Imported(0, 0))

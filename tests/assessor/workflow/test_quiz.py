@@ -21,6 +21,7 @@ from assessor.workflow.extend import add_extension
 from assessor.workflow.mark import add_mark
 from assessor.workflow.quiz_check import check
 from assessor.workflow.quiz_mark import Marked, mark_quiz
+from assessor.workflow.quiz_review import review
 from assessor.workflow.quiz_take import Started, give_extra_time, hand_in, preview, read_answers, save, start
 
 BANK = """# Sums
@@ -31,9 +32,12 @@ kind: single
 One?
 
 - (x) yes
+  > That is so.
 - ( ) no
 - ( ) perhaps
 - ( ) none of these {fixed}
+
+> All know.
 
 ## two
 kind: numerical
@@ -211,7 +215,7 @@ def test_the_attempt_that_counts(laid: Callable[..., Course], database: Database
     assert marks(database) == {"ada": mark_}
 
 
-WRONG_KEY = BANK.replace("- (x) yes\n- ( ) no", "- ( ) yes\n- (x) no")
+WRONG_KEY = BANK.replace("- (x) yes", "- ( ) yes").replace("- ( ) no\n", "- (x) no\n")
 
 
 def test_a_corrected_key_lists_its_changes_before_anything_is_written(laid: Callable[..., Course], database: Database) -> None:
@@ -399,3 +403,17 @@ def test_a_deferred_student_starts_again_and_only_that_counts(course: Course, da
     assert mark(course, database, after + timedelta(days=2)).marks.new == 0
     (row,) = [row for row in gradebook(course, database) if row.id == "ada"]
     assert [item.points for one in row.mark.assignments if one.name == "quiz1" for item in one.items] == [20]
+
+
+def test_feedback_is_for_after_the_quiz(course: Course, database: Database) -> None:
+    quiz = course.assignment("quiz1")
+    take(course, database, "ada", 1)
+    with pytest.raises(AssessorError, match="quiz1: open for ada until Mon 15 Feb 2027 16:00 GMT"):
+        review(course, database, "quiz1", "ada", now=quiz.due - MINUTE)
+    with pytest.raises(AssessorError, match="bob has not taken it"):
+        review(course, database, "quiz1", "bob", now=quiz.due)
+    (done,) = review(course, database, "quiz1", "ada", now=quiz.due)
+    found = {each.text.split("?")[0].split(" ")[0]: each for each in done.questions}
+    assert (done.points, done.out_of) == (1, 3)
+    assert (found["One"].answer, found["One"].points, found["One"].feedback) == ("yes", 1, ("That is so.", "All know."))
+    assert found["Twice"].points == 0 and found["Match."].answer == "a => 2; b => 1"

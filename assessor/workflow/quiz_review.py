@@ -1,0 +1,90 @@
+"""What a student reads of a quiz once it has closed: each question, what was answered, what it earned, and the feedback."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from assessor.course import Course
+from assessor.database import Database
+from assessor.database.enrolment import find_student
+from assessor.database.queries import extended_until
+from assessor.database.quizzes import attempts_of
+from assessor.database.types import PLACES, tidy
+from assessor.errors import AssessorError
+from assessor.quizzes.marking import Given, Marker
+from assessor.quizzes.questions import CHOICES, Kind, Question
+from assessor.workflow.quiz_take import paper_of, quiz_of
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """One question of an attempt; `feedback` of the answers that were given, and then for everybody."""
+
+    number: int
+    text: str
+    answer: str
+    points: Decimal
+    out_of: Decimal
+    feedback: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Review:
+    """One attempt: what the key of today gives for it."""
+
+    student: str
+    attempt: int
+    points: Decimal
+    out_of: Decimal
+    questions: tuple[Reviewed, ...]
+
+
+def review(course: Course, database: Database, name: str, student: str, *, now: datetime) -> tuple[Review, ...]:
+    """A student's attempts with their feedback.
+
+    Raises:
+        UnknownName: no such quiz or student.
+        AssessorError: the quiz is open still for the student, or was not taken.
+    """
+    assignment, quiz = quiz_of(course, name)
+    with database.reading() as session:
+        own = find_student(session, student).id
+        attempts = attempts_of(session, name, own)
+        closes = max(assignment.due, extended_until(session, own, name) or assignment.due)
+    if now < closes:
+        when = f"{closes.astimezone(course.time_zone):%a %d %b %Y %H:%M %Z}"
+        raise AssessorError(f"{name}: open for {student} until {when}; feedback is for afterwards")
+    if not attempts:
+        raise AssessorError(f"{name}: {student} has not taken it")
+    marker, found = Marker(quiz), []
+    for attempt in attempts:
+        score = marker.mark(paper_of(attempt), attempt.answers)
+        questions = []
+        for place, (slot, judged) in enumerate(zip(paper_of(attempt), score.judged, strict=True)):
+            question = marker.key(slot).question
+            said = [judged.note, *(question.answers[chosen].feedback for chosen in judged.chosen), question.feedback]
+            points = tidy((judged.fraction * question.marks).quantize(PLACES))
+            answer = in_words(question, attempt.answers.get(place))
+            questions.append(
+                Reviewed(place + 1, question.text, answer, points, question.marks, tuple(text for text in said if text))
+            )
+        total = tidy(score.points.quantize(PLACES))
+        found.append(Review(own, attempt.number, total, score.out_of, tuple(questions)))
+    return tuple(found)
+
+
+def in_words(question: Question, given: Given) -> str:
+    """An answer as a person reads it; '' where there is none."""
+    if given is None or given in ("", []):
+        return ""
+    places = given if isinstance(given, list) else [given]
+    if question.kind in CHOICES:
+        return "; ".join(question.answers[int(place)].text for place in places if place is not None)
+    if question.kind is Kind.ORDERING:
+        return "; ".join(question.pieces[int(place)] for place in places if place is not None)
+    if question.kind is Kind.MATCHING:
+        matched = zip(question.stems, places, strict=True)
+        return "; ".join(f"{stem} => {'-' if place is None else question.matches[int(place)]}" for stem, place in matched)
+    return str(given)
