@@ -30,12 +30,12 @@ from assessor.workflow.demo.cells import solved
 from assessor.workflow.demo.cohort import COHORT, NO_NOTEBOOK, NO_SUBMISSION, SECOND_ATTEMPT, Planted, describe
 from assessor.workflow.demo.fates import FATES
 from assessor.workflow.demo.quizzes import quiz_faults, take_and_mark
+from assessor.workflow.demo.teams import TeamResult, play_teams
 from assessor.workflow.extend import add_extension
 from assessor.workflow.feedback import feedback
 from assessor.workflow.init import init_course
 from assessor.workflow.mark import add_mark
 from assessor.workflow.marksheet import marksheet
-from assessor.workflow.project_import import import_project
 from assessor.workflow.release import release
 from assessor.workflow.roster import import_roster
 from assessor.workflow.submit import submit
@@ -46,7 +46,6 @@ AUTHOR = "demo"
 MARK_OF_DEMO = ".assessor-demo"
 SMALLER = {"cell_cpu_seconds = 20": "cell_cpu_seconds = 5", 'memory_bytes = "2 GiB"': 'memory_bytes = "1 GiB"'}
 """Limits that the demo's accidents are quick to reach, on a small machine too."""
-TEAM = 4
 
 Say = Callable[[str], None]
 
@@ -71,6 +70,7 @@ class DemoResult:
     """The whole demo."""
 
     rows: tuple[DemoRow, ...]
+    teams: tuple[TeamResult, ...]
     seconds: float
     peak_rss_mb: int
     folder: Path
@@ -78,13 +78,14 @@ class DemoResult:
 
     @property
     def differ(self) -> int:
-        """How many students did not get what was planted."""
-        return sum(not row.as_planned for row in self.rows)
+        """How many students and teams did not get what was planted."""
+        return sum(not row.as_planned for row in self.rows) + sum(not team.as_planned for team in self.teams)
 
     def summary(self) -> dict[str, object]:
         """For machines."""
         return {
             "students": len(self.rows),
+            "teams": len(self.teams),
             "differ": self.differ,
             "seconds": round(self.seconds, 1),
             "peak_rss_mb": self.peak_rss_mb,
@@ -105,13 +106,14 @@ def play(folder: Path, *, workers: int | None, say: Say) -> DemoResult:
         _resubmit(course, database)
         notes |= _grade(course, database, workers, say)
         _other_marks(course, database, say)
+        teams = play_teams(course, database, [student.id for student in COHORT], author=AUTHOR, say=say)
         faults = quiz_faults(database)
         sheet = marksheet(course, database, now=datetime.now(UTC))
         pages = feedback(course, database, now=datetime.now(UTC))
         say(f"wrote the mark sheet and {len(pages.paths)} feedback pages")
         rows = tuple(_row(planted, students, notes, faults) for planted, students in _paired(gradebook(course, database)))
         database.close()
-    return DemoResult(rows, time.monotonic() - started, peak[0] // 2**20, course.root, tuple(sheet.paths))
+    return DemoResult(rows, teams, time.monotonic() - started, peak[0] // 2**20, course.root, tuple(sheet.paths))
 
 
 def _lay(folder: Path, say: Say) -> tuple[Course, Database]:
@@ -196,7 +198,7 @@ def _grade(course: Course, database: Database, workers: int | None, say: Say) ->
 
 
 def _other_marks(course: Course, database: Database, say: Say) -> None:
-    """Manual items by hand, both quizzes taken and marked, and the project by an import."""
+    """Manual items by hand, both quizzes taken and marked."""
     now = datetime.now(UTC)
     handed_in = [student for student in COHORT if student.fate != NO_SUBMISSION]
     for place, student in enumerate(handed_in):
@@ -208,14 +210,7 @@ def _other_marks(course: Course, database: Database, say: Say) -> None:
                     reason="plot and argument, marked by hand", now=now,
                 )  # fmt: skip
     take_and_mark(course, database, author=AUTHOR, now=now)
-    shares = (28, 26, 24, 22)
-    teams = [
-        (f"team{place // TEAM + 1}", student.id, 58 + 5 * (place // TEAM), shares[place % TEAM])
-        for place, student in enumerate(COHORT)
-    ]
-    file = _table(course, "project.csv", ("team", "student", "mark", "share"), teams)
-    import_project(course, database, "project", file, author=AUTHOR, now=now)
-    say("marked by hand what people mark; two quizzes taken and marked; imported the project")
+    say("marked by hand what people mark; two quizzes taken and marked")
 
 
 def _paired(rows: list[StudentRow]) -> Iterator[tuple[Planted, StudentRow]]:

@@ -30,8 +30,15 @@ def show(result: DemoResult, console: Console | None = None) -> None:
             module, *([Text(row.note, "dim")] if notes else []),
         )  # fmt: skip
     console.print(table)
+    teams = Table(box=box.SIMPLE_HEAD, title="Project: what was planted, what came of it", title_justify="left")
+    for column in ("team", "story", "planted", "obtained", ""):
+        teams.add_column(column, overflow="fold")
+    for team in result.teams:
+        same = Text("as planned", "green") if team.as_planned else Text("DIFFERS", "bold red")
+        teams.add_row(team.team, team.story, team.planned, team.obtained, same)
+    console.print(teams)
     console.print(
-        f"{len(result.rows)} students, {result.differ} differ from the plan; {result.seconds:.0f} s, "
+        f"{len(result.rows)} students, {len(result.teams)} teams, {result.differ} differ from the plan; {result.seconds:.0f} s, "
         f"at most {result.peak_rss_mb} MB of memory"
     )
     for path in result.written:
