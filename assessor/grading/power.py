@@ -192,13 +192,19 @@ def replacements(path: Path) -> dict[str, str]:
     imports = [node for node in body if isinstance(node, (ast.Import, ast.ImportFrom))]
     head = "\n".join(ast.get_source_segment(text, node) or "" for node in imports)
     found = {
-        node.name: f"{head}\n\n{ast.get_source_segment(text, node)}"
+        node.name: f"{head}\n\n{_whole(text, node)}"
         for node in body
         if isinstance(node, (ast.FunctionDef, ast.ClassDef))
     }
     if not found:
         raise GraderFault(f"{path}: defines no function or class, so it replaces nothing")
     return found
+
+
+def _whole(text: str, node: ast.FunctionDef | ast.ClassDef) -> str:
+    """A definition with its decorators, which ast counts apart."""
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    return "\n".join(text.split("\n")[first - 1 : node.end_lineno])
 
 
 def plain_name(result: TestResult) -> str:

@@ -104,6 +104,16 @@ def assert_dtype(actual: Any, dtype: torch.dtype, *, what: str = "your result") 
         _wrong(text, text)
 
 
+def require(right: bool, otherwise: str) -> None:
+    """An assertion whose text the student reads.
+
+    Raises:
+        WrongAnswer: the student's.
+    """
+    if not right:
+        _wrong(otherwise, "")
+
+
 def numerical_gradient(function: Callable[[Tensor], Any], point: Tensor, step: float = 1e-5) -> Tensor:
     """Central differences of a scalar function, error O(step^2) + rounding/step, about 1e-10 in float64.
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from assessor.grading.proxy import library
-from assessor.grading.tolerances import WrongAnswer, assert_close_to, assert_dtype, assert_instance, assert_shape
+from assessor.grading.tolerances import assert_close_to, assert_dtype, assert_instance, assert_shape, require
 from gpu_runner.errors import StudentCodeError
 
 SIGMAS = 8.0
@@ -27,12 +27,6 @@ def whole(rng, high, *shape):
 def inputs_lie_on_the_cpu(student):
     """The tests' tensors lie on the CPU wherever the notebook trained, so that a mark depends on no machine."""
     student.device = "cpu"
-
-
-def require(right, otherwise):
-    """An assertion whose text the student reads."""
-    if not right:
-        raise WrongAnswer(otherwise, "")
 
 
 def loader_of(student, x, target, batch_size, shuffle=False):
