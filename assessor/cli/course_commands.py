@@ -44,13 +44,18 @@ def adopt(target: Path) -> None:
 @json_option
 @click.pass_context
 def validate(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
-    """Check course.toml, notebooks and hidden tests.
+    """Check course.toml, notebooks, hidden tests and quizzes.
 
     With ASSIGNMENTs, only those.
     """
+    from assessor.workflow.quiz_check import check as check_quizzes
     from assessor.workflow.validate import validate as check
 
-    findings = check(open_course(ctx), names)
+    course = open_course(ctx)
+    findings = check(course, names)
+    quizzes = [name for name in names if course.assignment(name).kind == "quiz"]
+    if quizzes or not names:
+        findings += check_quizzes(course, quizzes).findings
     if as_json:
         print_json(findings)
     elif findings:

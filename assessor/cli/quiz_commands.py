@@ -40,9 +40,10 @@ def quiz() -> None:
 @json_option
 @click.pass_context
 def validate(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
-    """Check every question of a quiz, with many variants of each, and its blueprint.
+    """Check every question, and the blueprint.
 
-    With names, only those quizzes. Exit status 1 if something is wrong.
+    Many variants of each are tried by the code that will mark them. With names, only those quizzes. Exit status 1
+    if something is wrong.
     """
     from assessor.workflow.quiz_check import check
 
@@ -67,7 +68,7 @@ def validate(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
 @json_option
 @click.pass_context
 def preview(ctx: click.Context, name: str, student: str, attempt: int, as_json: bool) -> None:
-    """Show the paper that STUDENT would get. Nothing is started."""
+    """Show the paper that STUDENT would get."""
     from assessor.workflow.quiz_take import preview as look
 
     shown = look(open_course(ctx), name, student, attempt)
@@ -83,7 +84,10 @@ def preview(ctx: click.Context, name: str, student: str, attempt: int, as_json: 
 @json_option
 @click.pass_context
 def start(ctx: click.Context, name: str, student: str, as_json: bool) -> None:
-    """Start STUDENT's attempt and show its paper, or show the one that goes on."""
+    """Start STUDENT's attempt and show its paper.
+
+    Or show the one that goes on.
+    """
     from assessor.workflow.quiz_take import start as begin
 
     course, database = open_both(ctx)
@@ -103,9 +107,10 @@ def start(ctx: click.Context, name: str, student: str, as_json: bool) -> None:
 @click.option("--hand-in", is_flag=True, help="This is all: end the attempt.")
 @click.pass_context
 def answer(ctx: click.Context, name: str, student: str, file: Path, hand_in: bool) -> None:
-    """Save STUDENT's answers: a CSV with the columns question (its number on the paper) and answer.
+    """Save STUDENT's answers from a CSV.
 
-    Options are named by their number on the student's paper: '2', '1 3', in matching '2 - 1'. Saving again replaces.
+    Its columns are question (its number on the paper) and answer. Options are named by their number on the
+    student's paper: '2', '1 3', in matching '2 - 1'. Saving again replaces.
     """
     from assessor.workflow.quiz_take import hand_in as end
     from assessor.workflow.quiz_take import read_answers, save
@@ -136,7 +141,10 @@ def hand_in(ctx: click.Context, name: str, student: str) -> None:
 @click.option("--reason", required=True, help="Why; kept in confidence.")
 @click.pass_context
 def extra_time(ctx: click.Context, student: str, percent: int, name: str, reason: str) -> None:
-    """Give STUDENT so many PERCENT more time in every quiz, or in one. The newest counts."""
+    """Give STUDENT so many PERCENT more time.
+
+    In every quiz, or in one. The newest counts.
+    """
     from assessor.workflow.quiz_take import give_extra_time
 
     course, database = open_both(ctx)
@@ -150,9 +158,10 @@ def extra_time(ctx: click.Context, student: str, percent: int, name: str, reason
 @json_option
 @click.pass_context
 def mark(ctx: click.Context, name: str, reason: str, as_json: bool) -> None:
-    """Mark every attempt that is over, by the key as it is now.
+    """Mark every attempt that is over.
 
-    Where an attempt was marked before and would score otherwise, the changes are listed, and nothing is written until
+    By the key as it is now. Where an attempt was marked before and would score otherwise, the changes are listed,
+    and nothing is written until
     you give the reason. Earlier scores stay on record. Exit status 1 if nothing was written.
     """
     from assessor.workflow.quiz_mark import mark_quiz
@@ -181,7 +190,10 @@ def mark(ctx: click.Context, name: str, reason: str, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def review(ctx: click.Context, name: str, student: str, as_json: bool) -> None:
-    """Show STUDENT's attempts once the quiz has closed: answers, points and feedback, by the key as it is now."""
+    """Show STUDENT's answers, points and feedback.
+
+    Once the quiz has closed for the student; by the key as it is now.
+    """
     from assessor.workflow.quiz_review import review as look
 
     done = look(*open_both(ctx), name, student, now=datetime.now(UTC))

@@ -15,6 +15,7 @@ from assessor.database.types import PLACES, tidy
 from assessor.errors import AssessorError
 from assessor.quizzes.marking import Given, Marker
 from assessor.quizzes.questions import CHOICES, Kind, Question
+from assessor.quizzes.variants import variant
 from assessor.workflow.quiz_take import paper_of, quiz_of
 
 
@@ -63,10 +64,13 @@ def review(course: Course, database: Database, name: str, student: str, *, now: 
         score = marker.mark(paper_of(attempt), attempt.answers)
         questions = []
         for place, (slot, judged) in enumerate(zip(paper_of(attempt), score.judged, strict=True)):
-            question = marker.key(slot).question
+            if slot.question in quiz.corrections:
+                question, given = variant(quiz.questions[slot.question], slot.drawn), None
+            else:
+                question, given = marker.key(slot).question, attempt.answers.get(place)
             said = [judged.note, *(question.answers[chosen].feedback for chosen in judged.chosen), question.feedback]
             points = tidy((judged.fraction * question.marks).quantize(PLACES))
-            answer = in_words(question, attempt.answers.get(place))
+            answer = in_words(question, given)
             questions.append(
                 Reviewed(place + 1, question.text, answer, points, question.marks, tuple(text for text in said if text))
             )

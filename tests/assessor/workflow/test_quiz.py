@@ -417,3 +417,21 @@ def test_feedback_is_for_after_the_quiz(course: Course, database: Database) -> N
     assert (done.points, done.out_of) == (1, 3)
     assert (found["One"].answer, found["One"].points, found["One"].feedback) == ("yes", 1, ("That is so.", "All know."))
     assert found["Twice"].points == 0 and found["Match."].answer == "a => 2; b => 1"
+
+
+def test_a_question_that_was_broken_in_the_middle_of_a_quiz_can_be_set_aside(
+    laid: Callable[..., Course], database: Database
+) -> None:
+    course = laid()
+    now = course.assignment("quiz1").released
+    given = answers(start(course, database, "quiz1", "ada", now=now))
+    laid(bank=BANK.replace("One?", "Not one?"))
+    with pytest.raises(AssessorError, match="not what students saw"):
+        start(course, database, "quiz1", "ada", now=now)
+    laid(bank=BANK.replace("One?", "Not one?"), more='[corrections]\none = "full"')
+    assert start(course, database, "quiz1", "ada", now=now).again
+    save(course, database, "quiz1", "ada", given, now=now)
+    mark(course, database)
+    assert marks(database) == {"ada": 30}
+    (done,) = review(course, database, "quiz1", "ada", now=course.assignment("quiz1").due)
+    assert "full marks to all" in [text for each in done.questions for text in each.feedback]
