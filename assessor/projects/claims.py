@@ -35,6 +35,8 @@ MAX_FILE_BYTES = 2**18
 MAX_CLAIMS, MAX_COMMANDS = 30, 20
 FEWEST = 3
 """With fewer runs nothing can be said of a spread."""
+QUARTER = 0.25
+"""Of a stated level: runs that scatter over more than that do not confirm it."""
 NOISE = 1e-9
 """Of the value: what printing and reading a number may change."""
 
@@ -52,7 +54,7 @@ class Claim(Strict):
         tolerance: by so much the value may be off and still be the same (rounding, other hardware).
         spread, runs: standard deviation over the team's own runs, and how many; `value` is then their mean.
         effect: the difference that the claim is about, such as the gain over a baseline: where the interval of our runs is wider,
-            they say nothing. The size of the value where it is not given.
+            they say nothing. Where it is not given: of 'at least' and 'at most' the size of the value, else a quarter of it.
     """
 
     name: Line
@@ -200,14 +202,14 @@ def _judge(claim: Claim, numbers: tuple[float | None, ...], alpha: float) -> Jud
     low = None if claim.direction == "at least" else mean - reach - slack
     high = None if claim.direction == "at most" else mean + reach + slack
     if (low is not None and claim.value < low) or (high is not None and claim.value > high):
-        return say(Status.NOT_REPRODUCED, f"{_shown(claim.value)} lies outside {_interval(low, high)}", low, high)
+        return say(Status.NOT_REPRODUCED, f"{_shown(claim.value)} is not {_interval(low, high)}", low, high)
     if len(given) < len(numbers):
         return say(Status.INCONCLUSIVE, f"{gave}; what the others would have given is not known", low, high)
-    effect = claim.effect or abs(claim.value)
+    effect = claim.effect or abs(claim.value) * (QUARTER if claim.direction == "equal" else 1)
     if 2 * reach > effect:
         why = f"an interval of +- {_shown(reach)} cannot tell an effect of {_shown(effect)}: more runs are needed"
         return say(Status.INCONCLUSIVE, why, low, high)
-    return say(Status.REPRODUCED, f"{_shown(claim.value)} lies in {_interval(low, high)}", low, high)
+    return say(Status.REPRODUCED, f"{_shown(claim.value)} is {_interval(low, high)}", low, high)
 
 
 def _reach(claim: Claim, given: Sequence[float], alpha: float) -> float:
@@ -233,8 +235,8 @@ def _quantile(probability: float, freedom: int) -> float:
 
 def _interval(low: float | None, high: float | None) -> str:
     if low is None or high is None:
-        return f"up to {_shown(high)}" if high is not None else f"{_shown(low)} and above"
-    return f"{_shown(low)} to {_shown(high)}"
+        return f"at most {_shown(high)}" if high is not None else f"at least {_shown(low)}"
+    return f"between {_shown(low)} and {_shown(high)}"
 
 
 def _shown(number: float | None) -> str:

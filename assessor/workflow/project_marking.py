@@ -255,8 +255,8 @@ def _page(
 
 
 def _leaf(leaf: Node, sheets: list[Sheet]) -> LeafLine:
-    comments = tuple(sheet[leaf.name].comment for sheet in sheets if sheet[leaf.name].comment)
-    return LeafLine(leaf.text, _mean_score(leaf, sheets), comments)
+    comments = dict.fromkeys(sheet[leaf.name].comment for sheet in sheets if sheet[leaf.name].comment)
+    return LeafLine(leaf.text, _mean_score(leaf, sheets), tuple(comments))
 
 
 def _mean_score(node: Node, sheets: list[Sheet]) -> str:
