@@ -23,6 +23,7 @@ from assessor.database.queries import extended_until, student_ids
 from assessor.database.quizzes import Attempt, QuizScore, attempts_of
 from assessor.database.tables import Mark
 from assessor.database.types import PLACES, tidy
+from assessor.errors import AssessorError
 from assessor.marking.exact import EXACT
 from assessor.quizzes.marking import Judged, Marker, Score, counting
 from assessor.quizzes.settings import Quiz
@@ -74,15 +75,16 @@ def mark_quiz(course: Course, database: Database, name: str, *, author: str, now
     Raises:
         UnknownName: no such quiz.
         CourseInvalid: its files are wrong.
-        AssessorError: a question is not what students saw.
+        AssessorError: nobody has taken it here, or a question is not what students saw.
     """
     assignment, quiz = quiz_of(course, name)
     with collector_resting(), database.transaction() as session:
         attempts = attempts_of(session, name)
+        if not attempts:
+            raise AssessorError(f"{name}: nobody has taken it here; `assessor quiz import` brings in results from elsewhere")
         over = [attempt for attempt in attempts if is_over(attempt, quiz, now)]
         marker = Marker(quiz)
         scored = [(attempt, marker.mark(paper_of(attempt), attempt.answers)) for attempt in over]
-        scored = [(attempt, replace(score, points=tidy(score.points.quantize(PLACES)))) for attempt, score in scored]
         changed = tuple(_change(attempt, score) for attempt, score in scored if _differs(attempt, score))
         new = sum(attempt.points is None for attempt in over)
         done = Marked(len(over), len(attempts) - len(over), new, changed, True, Imported(0, 0))
@@ -91,7 +93,7 @@ def mark_quiz(course: Course, database: Database, name: str, *, author: str, now
         why = OURS.format(name) + key_name(quiz) + (f": {reason.strip()}" if reason.strip() else "")
         fresh = [
             {
-                "attempt_id": attempt.id, "points": score.points, "out_of": score.out_of,
+                "attempt_id": attempt.id, "points": _kept(score), "out_of": score.out_of,
                 "fractions": _fractions(score.judged), "reason": why, "author": author, "at": now,
             }
             for attempt, score in scored
@@ -128,7 +130,12 @@ def _by_hand(session: Session, name: str, resits: Mapping[str, Resit]) -> list[s
 
 
 def _differs(attempt: Attempt, score: Score) -> bool:
-    return attempt.points is not None and (attempt.points, attempt.fractions) != (score.points, _fractions(score.judged))
+    return attempt.points is not None and (attempt.points, attempt.fractions) != (_kept(score), _fractions(score.judged))
+
+
+def _kept(score: Score) -> Decimal:
+    """Its points as they are kept. The mark is made of the exact ones: five thirds of four are 12.5 of 30."""
+    return tidy(score.points.quantize(PLACES))
 
 
 def _fractions(judged: tuple[Judged, ...]) -> list[str]:
@@ -143,7 +150,7 @@ def _short(fraction: Decimal) -> str:
 def _change(attempt: Attempt, score: Score) -> Change:
     pairs = zip(attempt.paper, attempt.fractions or [], _fractions(score.judged), strict=True)
     differ = tuple(stored["question"] for stored, then, now in pairs if then != now)
-    return Change(attempt.student, attempt.number, attempt.points or Decimal(0), score.points, score.out_of, differ)
+    return Change(attempt.student, attempt.number, attempt.points or Decimal(0), _kept(score), score.out_of, differ)
 
 
 def key_name(quiz: Quiz) -> str:

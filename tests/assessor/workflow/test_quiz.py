@@ -371,8 +371,11 @@ def test_a_cell_of_unequal_marks_would_make_unequal_papers(laid: Callable[..., C
 def test_a_student_of_a_later_sitting_is_not_yet_absent(course: Course, database: Database) -> None:
     quiz = course.assignment("quiz1")
     add_extension(course, database, "eve", "quiz1", "+3 days", author="x", reason="ill", now=quiz.due)
+    with pytest.raises(AssessorError, match="nobody has taken it here"):
+        mark(course, database)
+    take(course, database, "ada", 3)
     mark(course, database, quiz.due - quiz.released + timedelta(hours=1))
-    assert marks(database) == {"ada": None, "bob": None}
+    assert marks(database) == {"ada": 30, "bob": None}
 
 
 def test_a_mark_that_a_person_gave_stands(course: Course, database: Database) -> None:
@@ -435,3 +438,10 @@ def test_a_question_that_was_broken_in_the_middle_of_a_quiz_can_be_set_aside(
     assert marks(database) == {"ada": 30}
     (done,) = review(course, database, "quiz1", "ada", now=course.assignment("quiz1").due)
     assert "full marks to all" in [text for each in done.questions for text in each.feedback]
+
+
+def test_a_mark_is_rounded_once(laid: Callable[..., Course], database: Database) -> None:
+    course = laid(bank=BANK.replace("- ( ) no\n", "- (33.33333333%) no\n"))
+    take(course, database, "ada", 0)
+    mark(course, database)
+    assert marks(database) == {"ada": Decimal("3.3333")}, "a third of a mark of 3, of 30; not 0.3333 of it, 3.333"
