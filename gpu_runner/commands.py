@@ -35,7 +35,8 @@ RESULT_BYTES = 2**20
 KEPT_BYTES = 2**18
 """Of what is printed, so much of the beginning and so much of the end are kept."""
 CUT = b"\n[... left out here ...]\n"
-LINE_BYTES = 4096
+LINE_BYTES, MAX_LINES = 4096, 20_000
+"""Of a longer line so much, and of a run so many lines, are said while it runs."""
 FOR_EVER = 1e9
 
 Say = Callable[[str], None]
@@ -178,9 +179,9 @@ class _Ears:
         self._log, self.log = os.pipe2(os.O_CLOEXEC)
         self._tell, self.tell = os.pipe2(os.O_CLOEXEC)
         self._bounds = {self._log: output_bytes, self._tell: told_bytes}
-        self._say, self._line = say, b""
+        self._say, self._line, self._lines = say, b"", 0
         self._head, self._tail = b"", b""
-        self.heard, self.told = 0, b""
+        self.heard, self.told = 0, bytearray()
 
     def listen(self, process: SandboxProcess, too_much: Callable[[], None]) -> None:
         """Until both ends are closed or the sandbox has ended. Our copies of the writing ends are closed first."""
@@ -212,8 +213,9 @@ class _Ears:
         self._head += chunk[:room]
         self._tail = (self._tail + chunk[room:])[-KEPT_BYTES:]
         *lines, rest = (self._line + chunk).split(b"\n")
-        for line in lines:
+        for line in lines[: MAX_LINES - self._lines]:
             self._say(line[:LINE_BYTES].decode("utf-8", "replace"))
+        self._lines = min(MAX_LINES, self._lines + len(lines))
         self._line = rest[-LINE_BYTES:]
         return self.heard <= self._bounds[end]
 
@@ -238,7 +240,7 @@ class _Ears:
         self._log = self._tell = -1
 
 
-def _understood(told: bytes, commands: int, results: Sequence[str]) -> CommandRun | None:
+def _understood(told: bytes | bytearray, commands: int, results: Sequence[str]) -> CommandRun | None:
     """What commander.py told; None where it is no whole, well-formed account of these commands and results."""
     try:
         account = json.loads(told.removeprefix(BEGUN))

@@ -169,6 +169,17 @@ def test_a_line_without_end_is_cut() -> None:
     assert max(map(len, lines)) <= 4096
 
 
+def test_of_endless_lines_only_so_many_are_said() -> None:
+    lines: list[str] = []
+    found = run("python -c 'print(chr(10) * 300000)'", say=lines.append)
+    assert found.succeeded(1) and len(lines) == commands_module.MAX_LINES
+
+
+def test_a_large_result_comes_back_whole() -> None:
+    found = run("head -c 30M /dev/zero > big", results=["big"], result_bytes=32 * MIB)
+    assert found.results["big"] == bytes(30 * MIB)
+
+
 @pytest.mark.parametrize(
     ("command", "fault"),
     [
