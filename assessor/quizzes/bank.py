@@ -32,7 +32,7 @@ from assessor.quizzes.questions import CHOICES, Answer, Kind, Pair, Question
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _HEADING = re.compile(r"##(?!#)\s*(.*?)\s*")
-_FENCE = re.compile(r"\s*(```|~~~)")
+_FENCE = re.compile(r"\s*(`{3,}|~{3,})")
 _OPTION = re.compile(r"- ([(\[])\s*([xX]?|[-+]?[\d.]+\s*%)\s*([)\]])(?:\s+(.*))?")
 _ALMOST = re.compile(r"- [(\[].{0,12}[)\]]")
 _PAIR = re.compile(r"- (.*?)\s*=>\s*(.*)")
@@ -93,24 +93,29 @@ def refuse(file: Path, line: Line, found: str, expected: str) -> CourseInvalid:
 
 def _blocks(text: str, file: Path) -> Iterator[tuple[Line, list[Line]]]:
     """Each question's heading and lines. A '##' within a fence is a comment of its code, no heading."""
-    heading, fence = None, None
+    heading, opened, fence = None, None, ""
     lines: list[Line] = []
     for line in (Line(number, text) for number, text in enumerate(text.splitlines(), 1)):
-        mark = _FENCE.match(line.text)
-        if mark and fence is None:
-            fence = (line, mark[1])
-        elif mark and fence and line.text.strip() == fence[1]:
-            fence = None
-        if fence is None and _HEADING.fullmatch(line.text):
+        before, fence = fence, _fence_after(fence, line.text)
+        opened = line if fence and not before else opened
+        if not fence and _HEADING.fullmatch(line.text):
             if heading:
                 yield heading, lines
             heading, lines = line, []
         else:
             lines.append(line)
-    if fence:
-        raise refuse(file, fence[0], fence[0].text.strip(), f"a closing {fence[1]} further down")
+    if fence and opened:
+        raise refuse(file, opened, opened.text.strip(), f"a closing {fence} further down")
     if heading:
         yield heading, lines
+
+
+def _fence_after(fence: str, text: str) -> str:
+    """The fence that is open after a line, '' for none; only its like closes one."""
+    mark = _FENCE.match(text)
+    if mark and not fence:
+        return mark[1]
+    return "" if fence and text.strip() == fence else fence
 
 
 def _question(file: Path, heading: Line, name: str, lines: list[Line]) -> Question:
@@ -135,11 +140,10 @@ def _question(file: Path, heading: Line, name: str, lines: list[Line]) -> Questi
 
 def _first_answer(lines: list[Line], at: int, start: re.Pattern[str]) -> int:
     """Where the answers begin: the first line that looks like one, outside of code."""
-    fenced = False
+    fence = ""
     for place in range(at, len(lines)):
-        if _FENCE.match(lines[place].text):
-            fenced = not fenced
-        elif not fenced and start.fullmatch(lines[place].text.rstrip()):
+        fence = _fence_after(fence, lines[place].text)
+        if not fence and start.fullmatch(lines[place].text.rstrip()):
             return place
     return len(lines)
 
@@ -148,9 +152,9 @@ def _entries(file: Path, lines: list[Line], start: re.Pattern[str], expected: st
     """The answers, each with what is indented under it, and the feedback for all."""
     entries: list[_Entry] = []
     general: list[str] = []
-    fenced = False
+    fence = ""
     for line in lines:
-        text = line.text.rstrip()
+        text, fenced = line.text.rstrip(), bool(fence)
         indented = text.startswith("  ")
         match = None if fenced or indented or general else start.fullmatch(text)
         if match:
@@ -162,7 +166,7 @@ def _entries(file: Path, lines: list[Line], start: re.Pattern[str], expected: st
                 entries[-1].text.append("")
         elif indented and not general:
             inner = text[2:]
-            fenced ^= bool(_FENCE.match(inner))
+            fence = _fence_after(fence, inner)
             if inner.startswith(">") and not fenced:
                 entries[-1].feedback.append(_unquoted(inner))
             else:

@@ -43,6 +43,21 @@ Which?
 >
 > More.
 
+## fences
+kind: single
+
+~~~
+```
+- (x) no option
+~~~
+
+- (x) one
+  ```
+  - ( ) code
+  ~~~
+  ```
+- ( ) two
+
 ## many
 kind: multiple
 marks: 2
@@ -138,9 +153,11 @@ def one(text: str) -> Question:
 def test_every_kind_is_read() -> None:
     found = {question.id: question for question in parse_bank(ALL, FILE)}
     assert [question.kind for question in found.values()] == [
-        Kind.SINGLE, Kind.MULTIPLE, Kind.TRUE_FALSE, Kind.NUMERICAL, Kind.SHORT, Kind.OUTPUT, Kind.SHAPE, Kind.SYMBOLIC,
-        Kind.MATCHING, Kind.ORDERING,
+        Kind.SINGLE, Kind.SINGLE, Kind.MULTIPLE, Kind.TRUE_FALSE, Kind.NUMERICAL, Kind.SHORT, Kind.OUTPUT, Kind.SHAPE,
+        Kind.SYMBOLIC, Kind.MATCHING, Kind.ORDERING,
     ]  # fmt: skip
+    assert found["fences"].text == "~~~\n```\n- (x) no option\n~~~"
+    assert [answer.text for answer in found["fences"].answers] == ["one\n```\n- ( ) code\n~~~\n```", "two"]
     choice = found["choice"]
     assert choice.topic == "topic" and choice.difficulty == "easy" and "- (x) not an option" in choice.text
     assert choice.answers[0] == Answer("$x^2$", Decimal(1), "Yes.")
