@@ -312,7 +312,8 @@ def _show_split(team: str, done: Split) -> None:
         [student, plain(part.factor), "; ".join([part.note] * bool(part.note) + ["no peer form"] * (not part.rated))]
         for student, part in done.parts.items()
     ]
-    print_table(f"{printable(team)}: {done.state}, {done.words}", ["student", "x", "look at"], rows)
+    click.echo(f"{team}: {done.state}, {done.words}")
+    print_table("", ["student", "x", "look at"], rows)
 
 
 COMMANDS = (project,)
