@@ -17,6 +17,7 @@ HALVES, BOTTLENECK, PAIR, KL = (
 )  # fmt: skip
 QUIET = "test_reparameterise_without_noise"
 MOMENTS, GRADIENT, ELBO = "test_reparameterise_moments", "test_reparameterise_gradient", "test_negative_elbo"
+TRAINED = "test_vae_trained_on_digits"
 DENSITY, MONTE_CARLO, PRIOR = "test_gaussian_log_prob", "test_monte_carlo_kl", "test_generate_draws_from_the_prior"
 MODE, TILE, MMD, GAN = "test_generate_leaves_the_decoder_as_it_was", "test_tile_images", "test_mmd2", "test_gan_step"
 SCHEDULE, NOISY, LOSS, BACK, CHAIN = (
@@ -73,21 +74,21 @@ AUTOENCODERS = (
 )  # fmt: skip
 
 POSTERIORS = (
-    mutant("elbo", "kl_missing", "KL term missing", ELBO, (COST, "return reconstruction.mean()")),
-    mutant("elbo", "kl_sign", "KL subtracted", ELBO, ("+ beta *", "- beta *")),
+    mutant("elbo", "kl_missing", "KL term missing", (ELBO, TRAINED), (COST, "return reconstruction.mean()")),
+    mutant("elbo", "kl_sign", "KL subtracted", (ELBO, TRAINED), ("+ beta *", "- beta *")),
     mutant("posterior", "kl_logvar_as_logstd", "log sigma treated as log sigma^2", KL,
            (DIVERGENCE, "return 0.5 * (mu.square() + (2 * log_var).exp() - 1 - 2 * log_var).sum(dim=-1)")),
     mutant("posterior", "kl_mean_latent", "mean over the latent dimensions", KL, (".sum(dim=-1)", ".mean(dim=-1)")),
     mutant("posterior", "kl_prior_swapped", "KL(p||q) for KL(q||p)", KL,
            (DIVERGENCE, "return 0.5 * ((1 + mu.square()) / log_var.exp() - 1 + log_var).sum(dim=-1)")),
     mutant("posterior", "kl_std_for_var", "sigma for sigma^2", KL, ("log_var.exp() - 1", "(0.5 * log_var).exp() - 1")),
-    mutant("posterior", "no_reparam", "z detached: no gradient reaches the encoder", GRADIENT,
+    mutant("posterior", "no_reparam", "z detached: no gradient reaches the encoder", (GRADIENT, TRAINED),
            (DRAWN, "return (mu + (0.5 * log_var).exp() * torch.randn_like(mu)).detach()")),
     mutant("posterior", "sample_logvar_as_std", "std = exp(log_var)", (MOMENTS, GRADIENT),
            ("(0.5 * log_var).exp()", "log_var.exp()")),
     mutant("posterior", "sample_eps_shared", "one eps for the whole batch", MOMENTS,
            ("torch.randn_like(mu)", "torch.randn_like(mu[:1])")),
-    mutant("posterior", "sample_eps_shared_dims", "one eps for all dimensions of an item", MOMENTS,
+    mutant("posterior", "sample_eps_shared_dims", "one eps for all dimensions of an item", (MOMENTS, TRAINED),
            ("torch.randn_like(mu)", "torch.randn(len(mu), 1)")),
     mutant("posterior", "sample_noise_at_eval", "noise at evaluation, where the mean is specified", QUIET,
            ("if not training:", "if mu is None:")),
@@ -97,9 +98,9 @@ POSTERIORS = (
            (DRAWN, "return (mu + (0.5 * log_var).exp() * torch.randn_like(mu)).float()")),
     mutant("posterior", "sample_sigma_detached", "no gradient to log_var", GRADIENT,
            ("(0.5 * log_var).exp()", "(0.5 * log_var).exp().detach()")),
-    mutant("elbo", "bce_mean", "mean over the pixels: reconstruction D times too small", ELBO,
+    mutant("elbo", "bce_mean", "mean over the pixels: reconstruction D times too small", (ELBO, TRAINED),
            (RECONSTRUCTION, "F.binary_cross_entropy_with_logits(logits, x)")),
-    mutant("elbo", "bce_no_sigmoid", "cross-entropy of probabilities given logits", ELBO,
+    mutant("elbo", "bce_no_sigmoid", "cross-entropy of probabilities given logits", (ELBO, TRAINED),
            (RECONSTRUCTION, 'F.binary_cross_entropy(logits.clamp(1e-6, 1 - 1e-6), x, reduction="none").sum(dim=1)')),
     mutant("elbo", "bce_of_rounded_probability", "the logarithm of a rounded probability: wrong for large logits", ELBO,
            (RECONSTRUCTION, 'F.binary_cross_entropy(logits.sigmoid(), x, reduction="none").sum(dim=1)')),

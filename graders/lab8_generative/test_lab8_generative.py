@@ -172,7 +172,7 @@ def test_reparameterise_without_noise(student, rng):
     assert float((student.reparameterise(mu, log_var, training=True) - mu).abs().min()) > 0, "no noise while training"
 
 
-@pytest.mark.marks("0.35")
+@pytest.mark.marks("0.25")
 @pytest.mark.depends("test_kl_to_prior")
 @pytest.mark.hint("What is summed, what averaged, which sign has each term, and which of them does beta weigh?")
 def test_negative_elbo(student, reference, rng):
@@ -188,6 +188,30 @@ def test_negative_elbo(student, reference, rng):
     far = torch.tensor([[120.0, -120.0, 150.0, -150.0, 0.0]], dtype=torch.float64).expand(6, 5)
     expected = reference.negative_elbo(x.round(), far, mu, log_var, 1.0)
     assert_close_to(student.negative_elbo(x.round(), far, mu, log_var), expected, what="the loss with large logits")
+
+
+@pytest.mark.marks("0.1")
+@pytest.mark.depends("test_kl_to_prior", "test_reparameterise_moments", "test_reparameterise_gradient", "test_negative_elbo")
+@pytest.mark.hint("Do the tests of the parts pass? The networks and the optimiser are not yours here.")
+def test_vae_trained_on_digits(student, reference, calibrated):
+    """`reparameterise` and `negative_elbo` together should train a VAE that describes digits it has not seen."""
+    vjp = library(student, "torch.autograd.functional.vjp")
+
+    def sampler(mu, log_var):
+        z, gradients = vjp(student.reparameterise, (mu, log_var), torch.ones_like(mu))
+        assert_shape(z, mu.shape, what="the codes")
+        return z.detach(), gradients
+
+    def loss(*inputs):
+        value, gradients = vjp(student.negative_elbo, inputs)
+        assert_shape(value, (), what="the loss")
+        return gradients[1:]
+
+    def run(seed):
+        library(student, "torch.manual_seed")(seed)
+        return reference.held_out_loss(sampler, loss, seed)
+
+    calibrated("negative ELBO of new digits, in nats", run, higher=False)
 
 
 @pytest.mark.marks("0.15")
