@@ -172,3 +172,13 @@ class Event(Table):
     author: Mapped[str]
     verb: Mapped[str] = mapped_column(String(64))
     detail: Mapped[dict[str, Any]]
+
+
+class Erasing(Table):
+    """Whose record is being erased, within one transaction: the one door through the triggers. Goes with its student."""
+
+    __tablename__ = "erasing"
+    student_id: Mapped[str] = mapped_column(ForeignKey("student.id", ondelete="CASCADE"), primary_key=True)
+    at: Mapped[datetime]
+    author: Mapped[str]
+    reason: Mapped[str]
