@@ -12,7 +12,7 @@ import torch
 from assessor.course import Assignment, load_course
 from assessor.grading.grade import grade
 from assessor.grading.local import grade_source, run_cells
-from assessor.grading.power import Power, lost, measure
+from assessor.grading.power import Power, load_mutants, lost, measure
 from assessor.grading.results import Bundle
 from assessor.workflow.release import released_files
 
@@ -29,6 +29,11 @@ def lab(request: pytest.FixtureRequest) -> Assignment:
 @pytest.fixture(scope="module")
 def power(lab: Assignment) -> Power:
     return measure(lab.name, lab.source / lab.notebooks[0], lab.grader, seeds=SEEDS, whole=False)
+
+
+def test_eight_labs_know_many_wrong_answers() -> None:
+    assert len(LABS) == 8
+    assert sum(len(load_mutants(lab.grader)) for lab in LABS) >= 188 + 40, "those of the catalogue, and more of our own"
 
 
 def test_right_answers_earn_everything(power: Power, lab: Assignment) -> None:
