@@ -31,7 +31,7 @@ lint: venv
 	@$(BIN)/lint-imports --config pyproject.toml
 
 test: lint
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 power: venv
 	@$(BIN)/assessor power --all
