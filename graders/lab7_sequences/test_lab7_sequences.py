@@ -310,6 +310,7 @@ def test_train_epoch(student, reference, rng, predictions, chunk, clip):
         assert_close_to(state.get(name), right, rtol=1e-4, atol=1e-5, what=f"the model's {name}")
 
 
+@pytest.mark.timeout(5)
 @pytest.mark.marks("0.05")
 @pytest.mark.hint("Is a sequence of length 1 masked at its first step?")
 def test_padding_mask(student, reference, rng):

@@ -108,7 +108,7 @@ def test_a_git_bundle_is_cloned(tmp_path: Path) -> None:
     assert broken.fault == "git cannot clone this bundle" and not broken.succeeded(1)
 
 
-@pytest.mark.parametrize("packed", [b"", b"PK\x03\x04 nonsense", archive({"a": b"x"})[:-30]], ids=["empty", "nonsense", "cut off"])
+@pytest.mark.parametrize("packed", [b"", b"PK\x03\x04 nonsense", archive({"a": b"x"})[:-30]], ids="empty nonsense short".split())
 def test_an_archive_that_is_none_is_told(packed: bytes) -> None:
     found = run("true", files={"code.zip": packed}, unpack="code.zip")
     assert "BadZipFile" in found.fault and found.ended == ()

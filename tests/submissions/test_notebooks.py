@@ -18,8 +18,8 @@ HERE = Path(__file__).parent
 LABS = {lab.name.split("_")[0]: lab for lab in load_course(HERE.parents[1]).assignments if lab.kind == "notebook"}
 VERDICTS = ("accepted", "wrong_answer", "run_time_error", "time_limit_exceeded")
 HAND_INS = [path for lab in LABS for verdict in VERDICTS for path in sorted((HERE / lab / verdict).glob("*.ipynb"))]
-INTERRUPTED = {"time_limit_exceeded": (Outcome.CPU_EXCEEDED,)}
-"""Whether a cell stops soon enough when it is interrupted, or its kernel has to be ended, is chance."""
+INTERRUPTED = {"time_limit_exceeded": (Outcome.COMPLETED, Outcome.CPU_EXCEEDED, Outcome.WALL_EXCEEDED)}
+"""Whether a cell stops soon enough when it is interrupted, or its kernel has to be ended, and by which clock, is chance."""
 
 
 def graded(path: Path, lab: Assignment, limits: dict[str, float]) -> Grading:
