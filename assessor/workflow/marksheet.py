@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, type_coerce
 from sqlalchemy.orm import Session
+from sqlalchemy.types import NullType
 
 from assessor.course import Assignment, Course
 from assessor.database import Database
@@ -44,6 +45,8 @@ from assessor.reports.sheet import (
 )
 from assessor.reports.text import local_time, plain
 
+RAW = NullType()
+"""Of a column that is read as the engine keeps it."""
 STATUS_WORDS = {
     Status.MARKED: MARKED,
     Status.NOT_SUBMITTED: NOT_SUBMITTED,
@@ -170,11 +173,7 @@ def provenance(
     """Lines that say where a sheet comes from: course, software, database, policy, and the source of each mark."""
     with database.reading() as session:
         attempts = session.scalar(select(func.count()).select_from(Submission)) or 0
-        what = (Mark.id, Mark.student_id, Mark.assignment, Mark.item, Mark.points, Mark.out_of, Mark.not_submitted)
-        marks, digest = 0, hashlib.sha256()
-        for line in session.execute(select(*what, Mark.author, Mark.at).order_by(Mark.id)):
-            marks += 1
-            digest.update(repr(tuple(str(value) for value in line)).encode("utf-8", "backslashreplace"))
+        marks, digest = _fingerprint(session)
         versions = _grader_versions(session)
     made = f"{local_time(now, course.time_zone)}, {now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     return [
@@ -185,10 +184,29 @@ def provenance(
         ("Database", f"{database.engine.dialect.name}, revision {current(database.engine) or 'none'}"),
         ("Students", str(len(book))),
         ("Attempts collected", str(attempts)),
-        ("Marks on record", f"{marks}, earlier ones included; SHA-256 of their history {digest.hexdigest()}"),
+        ("Marks on record", f"{marks}, earlier ones included; SHA-256 of their history {digest}"),
         *_policy(course),
         *_sources(course, book, versions),
     ]
+
+
+def _fingerprint(session: Session) -> tuple[int, str]:
+    """How many marks were ever given, and a SHA-256 over all of them; the same on every engine.
+
+    SQLite's rows are hashed as they are kept: making numbers and times of them first took most of a mark sheet's time.
+    """
+    exact, at = type_coerce(Mark.points, RAW), type_coerce(Mark.at, RAW)
+    what = (Mark.id, Mark.student_id, Mark.assignment, Mark.item, exact, type_coerce(Mark.out_of, RAW), Mark.not_submitted)
+    marks, digest = 0, hashlib.sha256()
+    for *facts, points, out_of, absent, author, when in session.execute(
+        select(*what, Mark.author, at).order_by(Mark.id)
+    ):
+        marks += 1
+        if isinstance(when, datetime):
+            when = f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"
+        line = repr((*facts, str(points), str(out_of), bool(absent), author, when))
+        digest.update(line.encode("utf-8", "backslashreplace"))
+    return marks, digest.hexdigest()
 
 
 def _grader_versions(session: Session) -> dict[str, str]:
