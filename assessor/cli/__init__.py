@@ -14,6 +14,7 @@ import click
 from assessor.cli import (
     board_commands,
     course_commands,
+    data_commands,
     grading_commands,
     machine_commands,
     mark_commands,
@@ -81,7 +82,7 @@ def assessor(ctx: click.Context, root: str | None) -> None:
 
 for module in (
     course_commands, student_commands, grading_commands, review_commands, quiz_commands, project_commands, mark_commands,
-    marker_commands, board_commands, machine_commands,
+    marker_commands, board_commands, data_commands, machine_commands,
 ):  # fmt: skip
     for command in module.COMMANDS:
         assessor.add_command(command)

@@ -1,0 +1,88 @@
+"""Commands about the course's data: backup, restore, a student's record."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from assessor.cli.context import json_option, open_both, open_course, print_json, whoami
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("file", type=FILE)
+@json_option
+@click.pass_context
+def backup(ctx: click.Context, file: Path, as_json: bool) -> None:
+    """Back up database, hand-ins, evidence and keys into FILE, a zip.
+
+    Grading may go on meanwhile. FILE holds the course's keys: keep it as you keep the marks.
+    """
+    from assessor.workflow.backup import backup as make
+
+    done = make(*open_both(ctx), file, datetime.now(UTC))
+    if as_json:
+        print_json(done)
+    else:
+        click.echo(f"{done.file}: {done.files} files, SHA-256 {done.sha256}")
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+@click.pass_context
+def restore(ctx: click.Context, file: Path, as_json: bool) -> None:
+    """Restore a backup into a course directory without data; every file is checked first."""
+    from assessor.workflow.backup import restore as lay
+
+    done = lay(open_course(ctx), file)
+    if as_json:
+        print_json(done)
+    else:
+        click.echo(f"{done.file}: {done.files} files restored, each as it was hashed; SHA-256 {done.sha256}")
+
+
+@click.group()
+def record() -> None:
+    """One student's whole record: give it out, or erase it."""
+
+
+@record.command("export")
+@click.argument("student")
+@click.argument("file", type=FILE)
+@json_option
+@click.pass_context
+def export(ctx: click.Context, student: str, file: Path, as_json: bool) -> None:
+    """Write all rows and files of STUDENT into FILE, a zip."""
+    from assessor.workflow.student_record import export_record
+
+    done = export_record(*open_both(ctx), student, file)
+    if as_json:
+        print_json(done)
+    else:
+        click.echo(f"{file}: {done.student}, {sum(done.rows.values())} rows, {done.files} files")
+
+
+@record.command("erase")
+@click.argument("student")
+@click.option("--reason", required=True, help="Why; stays in the audit, so without the student's name.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@click.pass_context
+def erase(ctx: click.Context, student: str, reason: str, yes: bool, as_json: bool) -> None:
+    """Erase all rows and files of STUDENT, for good; the audit keeps that it was done."""
+    from assessor.workflow.student_record import erase_record
+
+    if not yes:
+        click.confirm(f"Erase every mark, hand-in and event of {student}? This cannot be undone", abort=True, err=True)
+    done = erase_record(*open_both(ctx), student, author=whoami(), reason=reason, now=datetime.now(UTC))
+    if as_json:
+        print_json(done)
+    else:
+        click.echo(f"erased {done.student}: {sum(done.rows.values())} rows, {done.files} files; backups still hold them")
+
+
+COMMANDS = (backup, restore, record)
