@@ -1,4 +1,4 @@
-"""Commands about the course's data: backup, restore, a student's record."""
+"""Commands about the course's data: backup, restore, a student's record, marks for other systems."""
 
 from __future__ import annotations
 
@@ -45,6 +45,26 @@ def restore(ctx: click.Context, file: Path, as_json: bool) -> None:
         click.echo(f"{done.file}: {done.files} files restored, each as it was hashed; SHA-256 {done.sha256}")
 
 
+@click.command("export")
+@click.argument("system", type=click.Choice(["moodle", "canvas", "blackboard"]))
+@click.argument("file", type=FILE)
+@click.argument("names", nargs=-1, metavar="[ASSIGNMENT]...")
+@json_option
+@click.pass_context
+def export_lms(ctx: click.Context, system: str, file: Path, names: tuple[str, ...], as_json: bool) -> None:
+    """Write marks into FILE, a CSV that SYSTEM's gradebook imports.
+
+    Points after lateness and decisions. A mark in review, held or still to come is an empty cell; not submitted is 0.
+    """
+    from assessor.workflow.lms_export import export_marks
+
+    done = export_marks(*open_both(ctx), system, file, names, now=datetime.now(UTC))
+    if as_json:
+        print_json(done)
+    else:
+        click.echo(f"{done.file}: {done.students} students, {done.columns} assignments")
+
+
 @click.group()
 def record() -> None:
     """One student's whole record: give it out, or erase it."""
@@ -85,4 +105,4 @@ def erase(ctx: click.Context, student: str, reason: str, yes: bool, as_json: boo
         click.echo(f"erased {done.student}: {sum(done.rows.values())} rows, {done.files} files; backups still hold them")
 
 
-COMMANDS = (backup, restore, record)
+COMMANDS = (export_lms, backup, restore, record)

@@ -80,7 +80,8 @@ def restore(course: Course, file: Path) -> BackedUp:
         OSError: ours; the disk is full or read-only.
     """
     root = course.root
-    there = [name for name in (FILE_NAME, *FOLDERS) if (root / name).exists() and not _is_bare(root / name)]
+    sides = (f"{FILE_NAME}-wal", f"{FILE_NAME}-shm")  # an old database's; SQLite would write them into the restored one
+    there = [name for name in (FILE_NAME, *sides, *FOLDERS) if (root / name).exists() and not _is_bare(root / name)]
     if there:
         raise AssessorError(
             f"{root}: there already: {', '.join(there)}; a restoration overwrites nothing: restore into a copy of the "

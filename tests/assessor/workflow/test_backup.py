@@ -83,8 +83,14 @@ def test_a_backup_amid_writing_is_of_one_moment(small: Course, database: Databas
 def test_nothing_is_overwritten(small: Course, database: Database, made: Path) -> None:
     with pytest.raises(AssessorError, match="exists already; a backup overwrites nothing"):
         backup(small, database, made, NOW)
-    with pytest.raises(AssessorError, match=r"there already: assessor\.db, submitted"):
+    with pytest.raises(AssessorError, match=r"there already: assessor\.db, .*submitted"):
         restore(small, made)
+
+
+def test_what_is_left_of_an_old_database_is_not_mixed_with_a_restored_one(made: Path, empty: Course) -> None:
+    (empty.root / "assessor.db-wal").write_bytes(b"old")
+    with pytest.raises(AssessorError, match=r"there already: assessor\.db-wal"):
+        restore(empty, made)
 
 
 def rewritten(made: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
