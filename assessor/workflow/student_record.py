@@ -107,9 +107,8 @@ def erase_record(
                 _redact(row, student)
         session.flush()
         session.execute(delete(Student).where(Student.id == student.id), execution_options={"synchronize_session": False})
-        for folder in FOLDERS:
-            if (course.root / folder / student.id).exists():
-                shutil.rmtree(course.root / folder / student.id)
+        for folder in _folders(course.root, student.id):
+            shutil.rmtree(folder)
     return RecordDone(student.marking_id, rows, len(paths))
 
 
@@ -155,8 +154,14 @@ def _redact(row: Event | Act, student: Student) -> None:
         row.detail = json.loads(re.sub(_word(student.id), lambda _: student.marking_id, text))
 
 
+def _folders(root: Path, student: str) -> list[Path]:
+    """The folders that are one student's; the inbox has one for each assignment."""
+    places = [*(root / folder for folder in FOLDERS), *sorted((root / "inbox").glob("*"))]
+    return [place / student for place in places if (place / student).exists()]
+
+
 def _files(root: Path, student: str) -> list[Path]:
-    found = [path for folder in FOLDERS for path in sorted((root / folder / student).rglob("*"))]
+    found = [path for folder in _folders(root, student) for path in sorted(folder.rglob("*"))]
     return [path for path in found if path.is_file() and not path.is_symlink()]
 
 

@@ -21,6 +21,8 @@ from tests.assessor.database.conftest import Fill, empty_place, postgresql_serve
 from tests.assessor.database.test_append_only import COLUMN, count, one_of_each
 from tests.assessor.workflow.conftest import NOW
 
+INBOX = "inbox/powers"
+
 
 @pytest.fixture
 def filled(small: Course, empty_place: Path | str) -> Iterator[Database]:  # noqa: F811
@@ -28,7 +30,7 @@ def filled(small: Course, empty_place: Path | str) -> Iterator[Database]:  # noq
     database = open_database(empty_place, create=True)
     for student in ("bob", "bob-2"):
         one_of_each(database, Fill(database), student)
-        for folder in FOLDERS:
+        for folder in (*FOLDERS, INBOX):
             (small.root / folder / student).mkdir(parents=True)
             (small.root / folder / student / "file.txt").write_text(student)
     with database.transaction() as session:
@@ -41,10 +43,10 @@ def filled(small: Course, empty_place: Path | str) -> Iterator[Database]:  # noq
 
 def test_an_export_holds_every_row_and_file_of_one_student(small: Course, filled: Database, tmp_path: Path) -> None:
     done = export_record(small, filled, "bob", tmp_path / "bob.zip")
-    assert (done.student, done.files) == ("bob", 3)
+    assert (done.student, done.files) == ("bob", 4)
     with zipfile.ZipFile(tmp_path / "bob.zip") as archive:
         rows = json.loads(archive.read("record.json"))
-        assert set(archive.namelist()) == {"record.json", *(f"{folder}/bob/file.txt" for folder in FOLDERS)}
+        assert set(archive.namelist()) == {"record.json", *(f"{folder}/bob/file.txt" for folder in (*FOLDERS, INBOX))}
     assert set(COLUMN) | {"student", "submission", "job"} == set(rows)
     assert all(len(of) == 1 for table, of in rows.items() if table != "event")
     assert rows["mark"][0]["points"] == "1"
@@ -56,7 +58,7 @@ def test_an_export_holds_every_row_and_file_of_one_student(small: Course, filled
 def test_an_erasure_leaves_nothing_of_the_student_and_all_of_the_others(small: Course, filled: Database) -> None:
     before = {table: count(filled, table) for table in COLUMN}
     done = erase_record(small, filled, "bob", author="registrar", reason="request 17", now=NOW)
-    assert (done.student, done.files, done.rows["mark"]) == ("Mbob", 3, 1)
+    assert (done.student, done.files, done.rows["mark"]) == ("Mbob", 4, 1)
     assert {table: count(filled, table) for table in COLUMN} == {
         table: rows + 1 if table == "event" else rows - 1 for table, rows in before.items()
     }
@@ -68,8 +70,8 @@ def test_an_erasure_leaves_nothing_of_the_student_and_all_of_the_others(small: C
     assert ("marker", "import", {"students": ["Mbob", "bob-2"], "file": "bobs.csv"}) in told
     assert ("Mbob", "submit", {"path": "submitted/Mbob/powers"}) in told
     assert ("registrar", "erase", {"student": "Mbob", "reason": "request 17"}) in told
-    assert not any((small.root / folder / "bob").exists() for folder in FOLDERS)
-    assert all((small.root / folder / "bob-2" / "file.txt").exists() for folder in FOLDERS)
+    assert not any((small.root / folder / "bob").exists() for folder in (*FOLDERS, INBOX))
+    assert all((small.root / folder / "bob-2" / "file.txt").exists() for folder in (*FOLDERS, INBOX))
     with pytest.raises(UnknownName):
         erase_record(small, filled, "bob", author="registrar", reason="again", now=NOW)
 
