@@ -125,6 +125,7 @@ def _lay(folder: Path, say: Say) -> tuple[Course, Database]:
     init_course(folder)
     install_kernelspec()
     (folder / MARK_OF_DEMO).touch()
+    _keep_two_labs(folder)
     for name in (LAB, OTHER_LAB):
         settings = folder / "assignments" / name / "assignment.toml"
         text = settings.read_text(encoding="utf-8")
@@ -140,6 +141,17 @@ def _lay(folder: Path, say: Say) -> tuple[Course, Database]:
         release(course, name)
     say(f"{course.code} in {folder}: {len(COHORT)} students, two labs released")
     return course, database
+
+
+def _keep_two_labs(folder: Path) -> None:
+    """Takes the other labs out: nobody hands them in here, and every module mark would be short of them."""
+    file = folder / "course.toml"
+    head, *entries = file.read_text(encoding="utf-8").split("[[assignment]]\n")
+    for lab in [path.name for path in (folder / "assignments").iterdir() if path.name not in (LAB, OTHER_LAB)]:
+        entries = [entry for entry in entries if f'name = "{lab}"' not in entry]
+        for place in ("assignments", "graders"):
+            shutil.rmtree(folder / place / lab)
+    file.write_text("[[assignment]]\n".join([head, *entries]), "utf-8")
 
 
 def _hand_in(course: Course, database: Database, say: Say) -> None:
