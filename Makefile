@@ -30,8 +30,10 @@ lint: venv
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --config pyproject.toml
 
+# The hostile suite watches processes, files and memory of the whole machine: it has the machine to itself.
 test: lint
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup --ignore tests/submissions/test_hostile.py
+	@$(BIN)/python -m pytest tests/submissions/test_hostile.py
 
 power: venv
 	@$(BIN)/assessor power --all

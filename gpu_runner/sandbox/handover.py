@@ -84,7 +84,8 @@ class Line:
         try:
             socket.send_fds(self._connection, [struct.pack(">Q", len(header))], numbers)
             for part in (header, *programs, *launch.files.values()):
-                self._connection.sendall(part)
+                if part:  # after the last byte a quick program may be gone: to send it nothing is an error then
+                    self._connection.sendall(part)
         except OSError:
             for descriptor in kept.values():
                 os.close(descriptor)
