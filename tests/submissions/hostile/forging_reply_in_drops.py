@@ -7,7 +7,7 @@
 # %% double
 import time
 serve = get_ipython().kernel.shell_handlers["assessor_serve"]
-sock = next(cell.cell_contents for cell in serve.__closure__ if hasattr(cell.cell_contents, "sendall"))
+sock = next(cell.cell_contents.sock for cell in serve.__closure__ if hasattr(cell.cell_contents, "sock"))
 def double(x):
     if x == 2: return 4
     sock.sendall(b"GRC1" + (9).to_bytes(4, "big") + (15 * 10**6).to_bytes(8, "big"))
