@@ -147,7 +147,8 @@ def _keep_two_labs(folder: Path) -> None:
     """Takes the other labs out: nobody hands them in here, and every module mark would be short of them."""
     file = folder / "course.toml"
     head, *entries = file.read_text(encoding="utf-8").split("[[assignment]]\n")
-    for lab in [path.name for path in (folder / "assignments").iterdir() if path.name not in (LAB, OTHER_LAB)]:
+    labs = [one.name for one in load_course(folder).assignments if one.kind == "notebook"]
+    for lab in set(labs) - {LAB, OTHER_LAB}:
         entries = [entry for entry in entries if f'name = "{lab}"' not in entry]
         for place in ("assignments", "graders"):
             shutil.rmtree(folder / place / lab)
