@@ -73,7 +73,8 @@ def assessor(ctx: click.Context, root: str | None) -> None:
     \b
     A course's life:
       assessor init DIR           lay out a course       assessor doctor    is this machine fit?
-      assessor release LAB        make student versions  assessor submit    hand in (students)
+      assessor release LAB        make student versions  assessor check     try it out (students)
+      assessor status             how far everything is  assessor submit    hand in (students)
       assessor collect LAB        take in hand-ins       assessor autograde grade in sandboxes
       assessor marksheet          what the board sees    assessor feedback  what students see
     """

@@ -1,13 +1,53 @@
-"""Commands for students and for taking in what they hand in: submit, receipt, collect."""
+"""Commands for students and for taking in what they hand in: check, submit, receipt, collect."""
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from assessor.cli.context import course_root, json_option, open_both, open_course, print_json, print_table, whoami
+from assessor.cli.context import course_root, json_option, open_both, open_course, print_json, print_table, printable, whoami
+
+
+@click.command()
+@click.argument("notebook", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
+@json_option
+def check(notebook: Path, files: tuple[Path, ...], as_json: bool) -> None:
+    """Check your NOTEBOOK before you hand it in.
+
+    Runs it from top to bottom in a fresh kernel, as it will be when it is graded, then the public tests that came with
+    it (the folder checks/). FILEs are what you hand in with it. Exit status 1: a test does not pass. Nothing is handed
+    in, and no mark follows: hidden tests look deeper.
+    """
+    from assessor.grading.results import Verdict
+    from assessor.workflow.check import check as run
+
+    done = run(notebook, files)
+    if as_json:
+        tests = [
+            {"test": t.name, "title": t.title, "verdict": t.verdict, "message": t.message, "hint": t.hint} for t in done.tests
+        ]
+        raised = [{"cell": c.index + 1, "status": c.status, "error": c.error} for c in done.grading.execution.raised]
+        print_json({"notebook": str(notebook), "outcome": done.grading.execution.outcome, "raised": raised, "tests": tests})
+    else:
+        if not done.sandbox:
+            click.echo("this machine has no sandbox: the notebook ran in your own Python, with network and files at hand")
+        for line in [*done.grading.changes, *filter(None, [done.grading.note])]:
+            click.echo(f"note: {printable(line)}")
+        execution = done.grading.execution
+        click.echo(f"{notebook.name}: {len(execution.cells)} cells, {execution.usage.cpu_seconds:.1f} s: {execution.outcome}")
+        for cell in execution.raised:
+            click.echo(f"  cell {cell.index + 1} {cell.status}: {printable(cell.error)}".rstrip(": "))
+        rows = []
+        for test in done.tests:
+            why = [] if test.verdict is Verdict.PASSED else [*test.message.splitlines(), *test.hint.splitlines()]
+            rows.append([test.verdict, test.title, "; ".join(why)])
+        print_table("public tests", ["", "what", "why"], rows)
+    if not done.passed:
+        sys.exit(1)
 
 
 @click.command()
@@ -80,4 +120,4 @@ def collect(
     print_table(f"collect {assignment}", ["student", "attempt", "status", "late", "note"], rows)
 
 
-COMMANDS = (submit, receipt, collect)
+COMMANDS = (check, submit, receipt, collect)

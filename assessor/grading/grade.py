@@ -9,7 +9,7 @@ it, that test is lost and the rest goes on in a new kernel. Both together happen
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from dataclasses import replace
@@ -25,7 +25,7 @@ from assessor.grading.incell import in_kernel_results
 from assessor.grading.plugin import run_tests
 from assessor.grading.results import Bundle, Grading, TestResult
 from assessor.grading.seeds import sub_seed
-from assessor.notebooks.rebase import Rebased, rebase
+from assessor.notebooks.rebase import Rebased, as_it_is, rebase
 from gpu_runner.channel import Channel
 from gpu_runner.errors import KernelDied
 from gpu_runner.execution import CellStatus, Execution, Outcome
@@ -37,13 +37,19 @@ _unfit: dict[tuple[object, ...], frozenset[str]] = {}
 _FATAL = (CellStatus.TIMED_OUT, CellStatus.KILLED)
 
 
-def grade(bundle: Bundle) -> Grading:
+def grade(bundle: Bundle, *, own: bool = False) -> Grading:
     """Grades a submission. Whatever the student's files and code do is in the result.
+
+    Args:
+        own: runs the notebooks as they are, by the tests of `bundle.grader`: for students on their own machines, where
+            there is no source to put their answers into.
 
     Raises:
         RunnerError: ours; no sandbox, no kernel.
         GraderFault: ours; the hidden tests, the reference or the source are broken.
     """
+    if own:
+        return _graded(bundle, {name: as_it_is(data) for name, data in bundle.notebooks.items()}, {})
     sources = _sources(bundle)
     hidden_tests = any(bundle.grader.glob("test_*.py"))
     rebased = {
@@ -51,14 +57,19 @@ def grade(bundle: Bundle) -> Grading:
         for name, source in sources.items()
     }
     classic = {} if hidden_tests else {name: _classic(bundle, name, source) for name, source in sources.items()}
+    return _graded(bundle, rebased, classic)
+
+
+def _graded(bundle: Bundle, rebased: dict[str, Rebased], classic: dict[str, ClassicCells]) -> Grading:
+    """Runs the notebooks and the tests: the classic cells where there are some, else the hidden tests."""
     with ExitStack() as stack:
         lease = stack.enter_context(leased(bundle.gpu, share=bundle.gpu_share, label=f"submission {bundle.submission_id}"))
         runs = {
-            name: stack.enter_context(_running(bundle, name, rebased[name], lease, classic.get(name))) for name in sources
+            name: stack.enter_context(_running(bundle, name, rebased[name], lease, classic.get(name))) for name in rebased
         }
-        if hidden_tests:
+        if not classic:
             first = next(iter(runs))
-            code = {name: rebased[name].code for name in sources}
+            code = {name: rebased[name].code for name in rebased}
             tests = run_tests(
                 bundle.grader,
                 lambda name: _run_of(runs, name or first).connect(),
@@ -73,8 +84,8 @@ def grade(bundle: Bundle) -> Grading:
             submission_id=bundle.submission_id,
             execution=replace(execution, manifest={**execution.manifest, "grader_sha256": bundle.grader_sha256}),
             tests=tests,
-            changes=tuple(_labelled(name, line, sources) for name in sources for line in rebased[name].changes),
-            note="; ".join(_labelled(name, note, sources) for name, run in runs.items() for note in run.notes),
+            changes=tuple(_labelled(name, line, rebased) for name in rebased for line in rebased[name].changes),
+            note="; ".join(_labelled(name, note, rebased) for name, run in runs.items() for note in run.notes),
         )
 
 
@@ -257,5 +268,5 @@ def _merged(executions: list[Execution], names: list[str]) -> Execution:
     return replace(first, outcome=outcome, manifest={**first.manifest, "other_notebooks": others})
 
 
-def _labelled(name: str, line: str, sources: dict[str, NotebookNode]) -> str:
-    return line if len(sources) == 1 else f"{name}: {line}"
+def _labelled(name: str, line: str, names: Collection[str]) -> str:
+    return line if len(names) == 1 else f"{name}: {line}"

@@ -59,7 +59,7 @@ class Power:
     """What the hidden tests of one assignment can do.
 
     Attributes:
-        tests: names of its tests, cases of a parametrised one together.
+        tests: names of its hidden tests, cases of a parametrised one together; public ones prove nothing.
         correct: how many right answers were tried, the solution among them, each over all seeds.
         release_points: what the untouched release earns.
     """
@@ -131,7 +131,7 @@ def measure(
         return results
 
     false_fails, first = [], run({})
-    tests = tuple(dict.fromkeys(plain_name(result) for result in first))
+    tests = tuple(dict.fromkeys(plain_name(result) for result in first if not result.public))
     for answer, replacements in {"the solution": {}, **variants}.items():
         for seed in range(seeds):
             results = first if (answer, seed) == ("the solution", 0) else run(replacements, seed)

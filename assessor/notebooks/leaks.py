@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 
 from assessor.notebooks.contents import BINARY, Unreadable, blocks_of, has_outputs, members, text_of
 from assessor.notebooks.names import defined
+from assessor.notebooks.public import public_tests
 from assessor.notebooks.regions import HIDDEN_TESTS, MARK_SCHEME, SOLUTION, is_answer, regions, released_cell
 
 NAMES = {SOLUTION: "a solution", HIDDEN_TESTS: "a hidden test", MARK_SCHEME: "a mark scheme"}
@@ -45,15 +46,15 @@ def find_leaks(released: Mapping[str, bytes], sources: Iterable[NotebookNode], g
         grader: the assignment's secret folder.
     """
     notebooks = list(sources)
-    files = {path: path.read_bytes() for path in _secret_files(grader)}
+    public = public_tests(grader)
+    files = {path: path.read_bytes() for path in _secret_files(grader) if not (path.parent == grader and path.name in public)}
     others = {path: path.read_bytes() for path in _secret_files(grader.parent) if path.suffix in CODE}
+    others = {path: data for path, data in others.items() if not (path.parent == grader and path.name in public)}
     cells = [_lines(released_cell(cell)) for notebook in notebooks for cell in notebook.cells]
     given = {line for lines in cells for line in lines}
-    secret = {
-        line: what
-        for what, line in (*_secret_lines(notebooks), *_grader_lines(files))
-        if line not in given
-    }  # fmt: skip
+    shown = given.union(*(_lines(text.decode("utf-8", "replace")) for text in public.values()))
+    secret = {line: what for what, line in _secret_lines(notebooks) if line not in given}
+    secret |= {line: what for what, line in _grader_lines(files) if line not in shown}
     whole = list(_whole_solutions(notebooks, files))
     digests = {
         hashlib.sha256(data).digest(): f"{path.parent.name}/{path.name}"

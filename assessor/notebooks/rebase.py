@@ -48,6 +48,19 @@ def rebase(submitted: bytes, source: NotebookNode, *, hidden_tests: bool = True)
     return _Building(raw.cells, targets, hidden_tests).build(raw.fault, raw.remarks)
 
 
+def as_it_is(submitted: bytes) -> Rebased:
+    """A student's own notebook, where there is no source to put its answers into; `changes` says what could not be read."""
+    raw = read_raw(submitted)
+    new = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell, "raw": nbformat.v4.new_raw_cell}
+    cells = [
+        new[cell.kind](cell.source, metadata={"nbgrader": {"grade_id": cell.grade_id}} if cell.grade_id else {})
+        for cell in raw.cells
+    ]
+    own = tuple(cell.source for cell in raw.cells if cell.kind == "code" and not cell.untouched)
+    found = (raw.fault, *raw.remarks) if raw.fault else raw.remarks
+    return Rebased(nbformat.v4.new_notebook(cells=cells), found, frozenset(), own)
+
+
 class _Building:
     def __init__(self, cells: Sequence[RawCell], targets: Sequence[Target], hidden_tests: bool) -> None:
         self.cells, self.targets, self.hidden_tests = cells, targets, hidden_tests

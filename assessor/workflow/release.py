@@ -16,6 +16,7 @@ from assessor.course import Assignment, Course
 from assessor.errors import AssessorError, CourseInvalid, ReleaseLeaks
 from assessor.files import fsync_folder, new_folder, replacing
 from assessor.notebooks.leaks import find_leaks
+from assessor.notebooks.public import FOLDER, public_tests
 from assessor.notebooks.release import read_source, student_version, write_notebook
 
 NOT_GIVEN = ("assignment.toml",)
@@ -82,6 +83,7 @@ def released_files(assignment: Assignment) -> dict[str, bytes]:
             files[inside] = write_notebook(student_version(source, inside)).encode("utf-8", "replace")
         else:
             files[inside] = path.read_bytes()
+    files.update({f"{FOLDER}/{name}": text for name, text in public_tests(assignment.grader).items()})
     leaks = find_leaks(files, sources, assignment.grader)
     if leaks:
         raise ReleaseLeaks(assignment.name, leaks)

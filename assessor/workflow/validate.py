@@ -16,6 +16,7 @@ from nbformat import NotebookNode
 
 from assessor.course import Assignment, Course
 from assessor.errors import CourseInvalid, ReleaseLeaks
+from assessor.notebooks.public import is_public
 from assessor.notebooks.regions import HIDDEN_TESTS, MARK_SCHEME, SOLUTION, flag, grade_id, is_test
 from assessor.notebooks.release import metadata_faults, read_source
 from assessor.workflow.release import released_files
@@ -121,7 +122,11 @@ def _hidden_tests(assignment: Assignment, files: Sequence[Path]) -> Iterator[Fin
     if not (assignment.grader / "reference.py").is_file():
         yield Finding("error", shown, "reference.py", "there is no reference model")
     tests = [test for path in files for test in _tests(path)]
+    given = {path.name for path in files if is_public(path.read_bytes())}
     for test in tests:
+        if test.public and test.file not in given:
+            text = "public, in a file that is not: students get no copy; public tests belong in a file with `pytestmark`"
+            yield Finding("warning", f"{shown}/{test.file}", test.name, text)
         yield from (Finding("error", f"{shown}/{test.file}", test.name, text) for text in test.faults)
     for name, count in Counter(test.name for test in tests).items():
         if count > 1:
@@ -144,6 +149,7 @@ class _Test:
     name: str
     marks: Decimal = Decimal(0)
     depends: frozenset[str] = frozenset()
+    public: bool = False
     faults: tuple[str, ...] = ()
 
 
@@ -190,7 +196,8 @@ def _test(file: str, node: ast.FunctionDef | ast.AsyncFunctionDef, around: _Mark
         faults.append("marks() takes one number of 0 or more, written out")
     names = [argument for marker, arguments in [*own, *around] if marker == "depends" for argument in arguments]
     depends = frozenset(str(name.value) for name in names if isinstance(name, ast.Constant))
-    return _Test(file, node.name, marks or Decimal(0), depends, tuple(faults))
+    public = any(marker == "public" for marker, _ in [*own, *around])
+    return _Test(file, node.name, marks or Decimal(0), depends, public, tuple(faults))
 
 
 def _markers(decorators: Iterable[ast.expr]) -> Iterator[tuple[str, list[ast.expr]]]:

@@ -69,8 +69,17 @@ def test_the_release_holds_nothing_of_solution_or_hidden_tests(lab: Assignment) 
     released = b"\n".join(released_files(lab).values()).decode("utf-8", "replace")
     assert "BEGIN SOLUTION" not in released
     assert "NotImplementedError" in released
-    secret = [line.strip() for path in lab.grader.glob("test_*.py") for line in path.read_text("utf-8").splitlines()]
-    assert [line for line in secret if line.startswith("def test_") and line in released] == []
+    tests = [path.read_text("utf-8") for path in sorted(lab.grader.glob("test_*.py"))]
+    secret = [line.strip() for text in tests if "\npytestmark = pytest.mark.public\n" not in text for line in text.splitlines()]
+    assert secret and [line for line in secret if line.startswith("def test_") and line in released] == []
+
+
+def test_students_are_given_the_public_tests(lab: Assignment) -> None:
+    """They are worth nothing: no mark hangs on what anybody can read."""
+    given = [name for name in released_files(lab) if name.startswith("checks/")]
+    assert given == [f"checks/test_public_{lab.name}.py"]
+    results = grade_source(lab.source / lab.notebooks[0], lab.grader, seed=7, public_only=True, shown=False)
+    assert len(results) >= 4 and {(one.verdict, one.out_of) for one in results} == {("passed", 0)}
 
 
 def test_the_same_seed_gives_the_same_marks_again(lab: Assignment) -> None:

@@ -49,7 +49,8 @@ def found(small: Course) -> Callable[..., list[Finding]]:
         (test_source("a", "marks(2)"), "2"),
         (test_source("a", "marks(1.5)") + test_source("b", "marks(0.5)") + test_source("c"), "2"),
         (test_source("a", "marks(2)", 'parametrize("x", [1, 2, 3])').replace("(student)", "(student, x)"), "2"),
-        (test_source("a", "marks(2)", "repeats(3)", "timeout(5)", 'hint("h")', "public", "review"), "2"),
+        (test_source("a", "marks(2)", "repeats(3)", "timeout(5)", 'hint("h")', "review"), "2"),
+        ("pytestmark = [pytest.mark.public, pytest.mark.marks(2)]\n" + test_source("a"), "2"),
         (test_source("a", "marks(1)") + test_source("b", "marks(1)", 'depends("test_a")'), "2"),
         ("pytestmark = pytest.mark.marks(1)\n" + test_source("a") + test_source("b"), "2"),
         ("pytestmark = [pytest.mark.marks(1)]\n" + test_source("a", "marks(4)") + test_source("b"), "5"),
@@ -65,6 +66,11 @@ def found(small: Course) -> Callable[..., list[Finding]]:
 def test_marks_are_counted_as_pytest_gives_them(found: Callable[..., list[Finding]], tests: str, marks: str) -> None:
     mark = "\ufeff" * tests.startswith("\ufeff")
     assert found(mark + HEAD + tests.removeprefix(mark), marks) == []
+
+
+def test_a_public_test_among_hidden_ones_reaches_nobody(found: Callable[..., list[Finding]]) -> None:
+    [finding] = found(HEAD + test_source("a", "marks(2)", "public"))
+    assert (finding.level, finding.place) == ("warning", "test_a") and "students get no copy" in finding.text
 
 
 def test_a_file_in_another_encoding_is_read_as_python_reads_it(found: Callable[..., list[Finding]]) -> None:
