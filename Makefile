@@ -32,7 +32,7 @@ lint: venv
 
 # The hostile suite watches processes, files and memory of the whole machine: it has the machine to itself.
 test: lint
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup --ignore tests/submissions/test_hostile.py
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope --ignore tests/submissions/test_hostile.py
 	@$(BIN)/python -m pytest tests/submissions/test_hostile.py
 
 power: venv

@@ -21,9 +21,7 @@ LABS = [one for one in load_course(ROOT).assignments if one.kind == "notebook"]
 SEEDS = 1  # `make power` takes 15, and lets every mutant meet every test
 
 
-@pytest.fixture(
-    scope="module", params=[pytest.param(lab, marks=pytest.mark.xdist_group(lab.name)) for lab in LABS], ids=lambda lab: lab.name
-)
+@pytest.fixture(scope="module", params=LABS, ids=lambda lab: lab.name)
 def lab(request: pytest.FixtureRequest) -> Assignment:
     return request.param
 
