@@ -5,7 +5,7 @@ Every fault is one `CourseInvalid` line: file, key, what was found, what is allo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -25,7 +25,7 @@ from assessor.coursefiles import (
     ManualItem,
 )
 from assessor.errors import CourseInvalid, UnknownName
-from assessor.policy import LateRules, MarkingPolicy
+from assessor.policy import FeedbackPolicy, LateRules, MarkingPolicy
 from assessor.validation import parse, read_toml
 from gpu_runner.execution import Limits
 
@@ -36,6 +36,7 @@ __all__ = [
     "Attachment",
     "Course",
     "Environment",
+    "FeedbackPolicy",
     "LateRules",
     "ManualItem",
     "MarkingPolicy",
@@ -103,6 +104,7 @@ class Course:
     marking: MarkingPolicy
     environment: Environment
     database_url: str | None = None
+    feedback: FeedbackPolicy = field(default_factory=FeedbackPolicy)
 
     @property
     def time_zone(self) -> ZoneInfo:
@@ -153,6 +155,7 @@ def load_course(root: Path) -> Course:
         marking=parsed.marking,
         environment=_environment(root, parsed.environment),
         database_url=head.database,
+        feedback=parsed.feedback,
     )
 
 

@@ -160,3 +160,21 @@ class MarkingPolicy(Strict):
     def shown(self, code: Code) -> str:
         """An outcome as this course names it."""
         return self.codes.get(code, code.value)
+
+
+class FeedbackPolicy(Strict):
+    """The [feedback] table: what a student's page tells of the others.
+
+    Attributes:
+        distribution: how the cohort's marks spread over the bands, where no band has fewer than six students.
+        own_place: and which band is the student's own.
+    """
+
+    distribution: bool = False
+    own_place: bool = False
+
+    @model_validator(mode="after")
+    def _a_place_in_something(self) -> FeedbackPolicy:
+        if self.own_place and not self.distribution:
+            raise ValueError("own_place only beside distribution = true")
+        return self

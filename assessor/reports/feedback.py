@@ -117,8 +117,17 @@ class AssignmentPage:
 
 
 @dataclass(frozen=True)
+class SpreadLine:
+    """One band of the cohort's marks. `own` is whether the student's mark lies in it, where the course tells that."""
+
+    words: str
+    count: int
+    own: bool = False
+
+
+@dataclass(frozen=True)
 class ModuleLine:
-    """One assignment on a student's module page. `link` is the feedback page beside it, or ''."""
+    """One assignment on a student's module page. `link` is the feedback page beside it, `rubric` the one by rubric, or ''."""
 
     title: str
     due: str
@@ -128,32 +137,55 @@ class ModuleLine:
     status: str
     tag: str
     link: str = ""
+    rubric: str = ""
     working: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    spread: tuple[SpreadLine, ...] = ()
 
 
 @dataclass(frozen=True)
 class ModuleComponent:
-    """One component on a student's module page."""
+    """One component on a student's module page.
+
+    Attributes:
+        percent: its mark; None while something is still to come.
+        so_far: the same of what has a mark already, and `marked` says how much that is.
+    """
 
     name: str
     weight: Decimal
     percent: Decimal | None
     lines: tuple[ModuleLine, ...]
     working: tuple[str, ...] = ()
+    so_far: Decimal | None = None
+    marked: str = ""
 
 
 @dataclass(frozen=True)
 class ModulePage:
-    """One student's marks so far, with their working."""
+    """One student's marks so far, with their working.
+
+    Attributes:
+        final: the module mark that counts; None while something is missing or undecided.
+        outcome: of the module, in words, or ''.
+        to_come: what there is no mark of yet, and why, a line each.
+        so_far: what the components with a mark come to so far, a line, or ''.
+        late_rule: the course's rule of lateness in a sentence.
+    """
 
     course: str
     student: str
     name: str
     total: Decimal | None
-    rounded: Decimal | None
+    final: Decimal | None
     status: str
     components: tuple[ModuleComponent, ...]
     working: tuple[str, ...] = ()
+    outcome: str = ""
+    to_come: tuple[str, ...] = ()
+    so_far: str = ""
+    late_rule: str = ""
+    spread: tuple[SpreadLine, ...] = ()
     made: str = ""
 
 

@@ -23,14 +23,11 @@ from assessor.database.tables import GradingRecord, Submission, TestRecord
 from assessor.errors import UnknownName
 from assessor.files import write_text
 from assessor.grading.results import TestResult, Verdict
-from assessor.marking.marks import AssignmentMark, ComponentMark, Status, Step
+from assessor.marking.marks import AssignmentMark, Status, Step
 from assessor.notebooks.render import to_fragment
 from assessor.reports.feedback import (
     AssignmentPage,
     ManualLine,
-    ModuleComponent,
-    ModuleLine,
-    ModulePage,
     NotebookView,
     TestLine,
     assignment_page,
@@ -40,6 +37,7 @@ from assessor.reports.feedback import (
 from assessor.reports.hidden_parts import without_hidden_tests
 from assessor.reports.text import local_time, plain
 from assessor.workflow.evidence import evidence_folder
+from assessor.workflow.module_page import spreads, student_page
 from gpu_runner.execution import Outcome
 
 AUTOGRADE = "autograde"
@@ -54,16 +52,6 @@ STATUS_LINES = {
     Status.DEFERRED: "deferred: your first attempt is still to come",
     Status.HELD: "not decided yet; the module's staff will tell you",
 }
-STATUS_TAGS = {
-    Status.MARKED: ("marked", "good"),
-    Status.NOT_SUBMITTED: ("not submitted", "bad"),
-    Status.REVIEW: ("with a marker", "wait"),
-    Status.MISSING: ("not marked yet", "wait"),
-    Status.WAIVED: ("excused", "note"),
-    Status.DEFERRED: ("deferred", "wait"),
-    Status.HELD: ("not decided yet", "wait"),
-}
-
 Key = tuple[str, int]
 """(student, attempt)."""
 
@@ -85,6 +73,9 @@ def feedback(
 ) -> Pages:
     """Writes feedback/STUDENT/ASSIGNMENT.html and feedback/STUDENT/index.html.
 
+    The module's page shows marks only of assignments whose own page was written for the student: writing that is what
+    gives the mark out.
+
     Args:
         assignment: only this one; None for all. A page is written where something was handed in or marked.
         students: only these; None for all.
@@ -95,7 +86,8 @@ def feedback(
         OSError: ours; the disk is full, read-only or not ours to write. Pages that were written stay.
     """
     chosen = course.assignments if assignment is None else (course.assignment(assignment),)
-    book = _chosen(gradebook(course, database, now), students)
+    everybody = gradebook(course, database, now)
+    book = _chosen(everybody, students)
     paths: list[Path] = []
     for each in chosen:
         evidence = _evidence(database, each, None if students is None else [student.id for student in book])
@@ -107,9 +99,10 @@ def feedback(
             path = course.root / "feedback" / student.id / f"{each.name}.html"
             write_text(path, assignment_page(_assignment_page(course, each, student.id, mark, grading, now)))
             paths.append(path)
+    cohort = spreads(course, everybody)
     for student in book:
         path = course.root / "feedback" / student.id / "index.html"
-        write_text(path, module_page(_module_page(course, student, path.parent, now)))
+        write_text(path, module_page(student_page(course, student, path.parent, cohort, now)))
         paths.append(path)
     return Pages(tuple(paths))
 
@@ -158,6 +151,9 @@ def _assignment_page(
     grading: GradingRecord | None,
     now: datetime,
 ) -> AssignmentPage:
+    held = mark.status is Status.HELD  # nothing that would give the mark away
+    if held:
+        grading = None
     return AssignmentPage(
         course=f"{course.code} {course.title}",
         assignment=assignment.title,
@@ -169,9 +165,9 @@ def _assignment_page(
         points=mark.points,
         out_of=mark.out_of,
         percent=mark.penalised_percent,
-        working=_working(mark),
+        working=() if held else _working(mark),
         tests=tuple(_test_line(test) for test in grading.tests) if grading else (),
-        manual=_manual(assignment, mark),
+        manual=() if held else _manual(assignment, mark),
         changes=tuple(grading.changes) if grading else (),
         note=_note(grading) if grading else "",
         notebooks=_notebooks(course, assignment, student, mark.attempt) if grading else (),
@@ -243,52 +239,3 @@ def _notebooks(
             fragment = to_fragment(without_hidden_tests(nbformat.v4.reads(text)))
             views.append(NotebookView(name, Markup(fragment)))  # noqa: S704 - sanitised in the line above
     return tuple(views)
-
-
-# The module
-
-
-def _module_page(course: Course, student: StudentRow, folder: Path, now: datetime) -> ModulePage:
-    mark = student.mark
-    return ModulePage(
-        course=f"{course.code} {course.title}",
-        student=student.id,
-        name=student.name,
-        total=mark.total,
-        rounded=mark.rounded,
-        status="" if mark.total is not None else "The module mark follows when everything is marked.",
-        components=tuple(_module_component(course, component, folder, now) for component in mark.components),
-        working=tuple(_step(step) for step in mark.working) if mark.total is not None else (),
-        made=local_time(now, course.time_zone),
-    )
-
-
-def _module_component(course: Course, component: ComponentMark, folder: Path, now: datetime) -> ModuleComponent:
-    return ModuleComponent(
-        name=component.name,
-        weight=component.weight,
-        percent=component.percent,
-        lines=tuple(_module_line(course, mark, folder, now) for mark in component.assignments),
-        working=tuple(_step(step, unit=" %") for step in component.working) if component.percent is not None else (),
-    )
-
-
-def _module_line(course: Course, mark: AssignmentMark, folder: Path, now: datetime) -> ModuleLine:
-    assignment = course.assignment(mark.name)
-    due = max(assignment.due, mark.extended_until) if mark.extended_until else assignment.due
-    status, tag = STATUS_TAGS[mark.status]
-    if mark.status is Status.MARKED and mark.days_late:
-        status, tag = f"{mark.days_late} day{'s' * (mark.days_late > 1)} late", "note"
-    elif mark.status is Status.MISSING and mark.attempt is None and now <= due:
-        status, tag = "not due yet", "note"
-    return ModuleLine(
-        title=assignment.title,
-        due=f"{due.astimezone(course.time_zone):%Y-%m-%d %H:%M}",
-        points=mark.points,
-        out_of=mark.out_of,
-        percent=mark.penalised_percent,
-        status=status,
-        tag=tag,
-        link=f"{mark.name}.html" if (folder / f"{mark.name}.html").is_file() else "",
-        working=_working(mark) if mark.status is Status.MARKED else (),
-    )

@@ -97,7 +97,7 @@ def module(**values) -> ModulePage:
         "student": "ab1g20",
         "name": "Ann O'Neill",
         "total": D("64.4999"),
-        "rounded": D(64),
+        "final": D(64),
         "status": "",
         "components": (ModuleComponent("labs", D(40), D("87.5"), (line,)),),
     }
