@@ -19,7 +19,7 @@ from assessor.course import load_course
 from assessor.database import open_database
 from assessor.database.tables import Mark, Student, Submission
 from assessor.errors import AssessorError
-from assessor.policy import Code, LateRules, MarkingPolicy, Moderation, SecondMarking
+from assessor.policy import Code, FeedbackPolicy, LateRules, MarkingPolicy, Moderation, SecondMarking
 
 DOC = Path(__file__).parents[2] / "docs/marking.md"
 TEXT = DOC.read_text()
@@ -128,7 +128,7 @@ def test_the_commands_of_the_page_print_what_it_shows(typed: Typed) -> None:
 
 
 def test_the_defaults_that_the_page_shows_are_those_of_the_code() -> None:
-    (block,) = re.findall(r"```toml\n(.*?)```", TEXT, re.S)
+    (block,) = re.findall(r"```toml\n(\[marking\].*?)```", TEXT, re.S)
     assert MarkingPolicy.model_validate(tomllib.loads(block)["marking"]) == MarkingPolicy()
     with_options = tomllib.loads(re.sub(r"^# (?=\w+ = )", "", block, flags=re.M))
     named = with_options["marking"]
@@ -136,6 +136,12 @@ def test_the_defaults_that_the_page_shows_are_those_of_the_code() -> None:
     for name, model in (("late", LateRules), ("second", SecondMarking), ("moderation", Moderation)):
         assert keys(model) == set(named[name])
     MarkingPolicy.model_validate(named)
+
+
+def test_the_defaults_of_feedback_are_those_of_the_code() -> None:
+    (block,) = re.findall(r"```toml\n(\[feedback\].*?)```", TEXT, re.S)
+    told = tomllib.loads(block)["feedback"]
+    assert keys(FeedbackPolicy) == set(told) and FeedbackPolicy.model_validate(told) == FeedbackPolicy()
 
 
 def keys(model: type[BaseModel]) -> set[str]:
