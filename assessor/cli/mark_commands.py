@@ -73,21 +73,44 @@ def extend(
 
 @click.command()
 @click.option("--anonymous", is_flag=True, help="Marking ids, no names.")
+@click.option("--pdf", "printable", is_flag=True, help="A PDF too, to print.")
+@click.option("--final", is_flag=True, help="Freeze it for the board: read-only, in reports/final-N/, hashes in the audit.")
+@click.option("--reason", default="", help="With --final: why it is frozen again.")
+@click.option("--verify", type=click.Path(path_type=Path), metavar="FILE", help="Is FILE as it was frozen?")
 @json_option
 @click.pass_context
-def marksheet(ctx: click.Context, anonymous: bool, as_json: bool) -> None:
+def marksheet(
+    ctx: click.Context, anonymous: bool, printable: bool, final: bool, reason: str, verify: Path | None, as_json: bool
+) -> None:
     """Write the mark sheet: XLSX, CSV and HTML.
 
-    Into reports/; the XLSX has live formulas.
+    Into reports/; the XLSX has live formulas. Once a sheet was frozen with --final, every later one lists what is no
+    longer as it was, by whom, when and why.
     """
+    from assessor.workflow.final_sheet import verify as check
+    from assessor.workflow.marksheet import final_marksheet
     from assessor.workflow.marksheet import marksheet as write
 
-    written = write(*open_both(ctx), anonymous=anonymous, now=datetime.now(UTC))
+    if final and (anonymous or verify):
+        raise click.UsageError("--final: freezes the identified sheet, and nothing else goes with it")
+    course, database = open_both(ctx)
+    if verify is not None:
+        click.echo(check(course, database, verify))
+        return
+    now = datetime.now(UTC)
+    if final:
+        written = final_marksheet(course, database, author=whoami(), reason=reason, now=now)
+    else:
+        written = write(course, database, anonymous=anonymous, printable=printable, now=now)
     if as_json:
         print_json(written)
         return
+    if written.changes:
+        rows = [[one.student, one.what, one.then or "-", one.now or "-", one.because] for one in written.changes]
+        print_table("changes since the sheet was frozen", ["student", "what", "then", "now", "who, when, why"], rows)
     for path in written.paths:
         click.echo(path)
+    click.echo(f"{written.students} students: " + ", ".join(f"{count} {code}" for code, count in written.codes.items()))
 
 
 @click.command()

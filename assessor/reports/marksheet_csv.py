@@ -8,6 +8,7 @@ Columns, one row a student, in this order:
                          I extended (yes or empty)
     for each component:  its name and weight, e.g. "labs (40 %)": percent, unrounded
     total                weighted, unrounded;   mark: rounded once;   outcome: P, F or pending
+    code                 the outcome in the regulations' words (P, F, R, NS, ...);   notes: what a reader should know
 
 Numbers have a full stop, up to ten decimals and no thousands separator; an empty cell is 'no value', never 0.
 Encoding: UTF-8 with a byte order mark, since a spreadsheet takes the file for a Windows code page without one and
@@ -24,7 +25,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from assessor.files import replacing
-from assessor.reports.sheet import Cell, Row, Sheet
+from assessor.reports.sheet import Cell, Row, Sheet, notes
 from assessor.reports.text import one_line, plain
 
 FORMULA_STARTS = frozenset("=+-@\t\r\n|%＝＋－＠")
@@ -51,7 +52,7 @@ def header(sheet: Sheet) -> list[str]:
     columns = list(sheet.identity)
     columns += [f"{item.name} {part}" for component in sheet.components for item in component.items for part in parts]
     columns += [f"{component.name} ({component.weight:f} %)" for component in sheet.components]
-    return [guarded(column) for column in (*columns, "total", "mark", "outcome")]
+    return [guarded(column) for column in (*columns, "total", "mark", "outcome", "code", "notes")]
 
 
 def cell_values(cell: Cell) -> tuple[str, ...]:
@@ -76,7 +77,8 @@ def row_values(sheet: Sheet, row: Row) -> list[str]:
         for cell in cells:
             values += cell_values(cell)
     values += [number(mark) for mark in row.components]
-    return [*values, number(row.total), number(row.rounded), guarded(row.outcome)]
+    remarks = guarded(notes(sheet.components, row))
+    return [*values, number(row.total), number(row.rounded), guarded(row.outcome), guarded(row.code), remarks]
 
 
 def lines(sheet: Sheet, rows: Iterable[Row]) -> Iterator[list[str]]:

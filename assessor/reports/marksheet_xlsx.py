@@ -1,8 +1,9 @@
 """The mark sheet as an XLSX workbook whose formulas are live: the board can change a cell and see the total follow.
 
-Layout. "Module": one row a student, with each component's mark, the weighted total, the mark and the outcome. A sheet a
-component: for each item points, out of, percent, days late, factor, mark, attempt, status. "Provenance": where it all
-comes from. Rows find each other by the number in column A, so that any sheet may be sorted or filtered by itself.
+Layout. "Module": one row a student, with each component's mark, the weighted total, the mark, the outcome and its code. A
+sheet a component: for each item points, out of, percent, days late, factor, mark, attempt, status. "Provenance": where it
+all comes from. "Changes", after a frozen sheet: what is no longer as it was. Rows find each other by the number in column
+A, so that any sheet may be sorted or filtered by itself.
 
 Beside every formula stands the value that `assessor.marking` gave, for viewers that do not calculate.
 
@@ -55,6 +56,7 @@ def write_xlsx(sheet: Sheet, rows: Iterable[Row], students: int, path: Path) -> 
                 book.write_row(written, row)
                 written += 1
             book.write_provenance()
+            book.write_changes()
             book.set_up()
         finally:
             _close(book.book)
@@ -89,7 +91,7 @@ class _Book:
         self.last_row = FIRST_ROW + max(students, 1)  # of formulas, counted from 1
         self.book = xlsxwriter.Workbook(str(path), OPTIONS | {"tmpdir": str(path.parent)})
         self.book.set_properties(
-            {"title": f"{sheet.code} mark sheet", "comments": "Provisional until the examination board confirms it."}
+            {"title": f"{sheet.code} mark sheet", "comments": f"{sheet.state.capitalize()}."}
         )
         self.formats = {name: self.book.add_format(given) for name, given in layout.FORMATS.items()}
         self.module = self.book.add_worksheet("Module", worksheet_class=_Page)
@@ -127,7 +129,7 @@ class _Book:
 
     def write_heads(self) -> None:
         sheet = self.sheet
-        kind = "anonymous, provisional" if sheet.anonymous else "provisional"
+        kind = f"anonymous, {sheet.state}" if sheet.anonymous else sheet.state
         self.text(self.module, TITLE_ROW, 0, f"{sheet.code} {sheet.title}: mark sheet ({kind})", "title")
         self.text(self.module, WEIGHT_ROW, 0, "Weight, %", "lead")
         for index, component in enumerate(sheet.components):
@@ -140,7 +142,8 @@ class _Book:
         for column, head in enumerate(heads, self.identity_end):
             self.text(self.module, HEAD_ROW, column, head, "head_number")
         self.text(self.module, HEAD_ROW, self.total + 2, "Outcome", "head")
-        self.text(self.module, HEAD_ROW, self.total + 3, "Notes", "head")
+        self.text(self.module, HEAD_ROW, self.total + 3, "Code", "head")
+        self.text(self.module, HEAD_ROW, self.total + 4, "Notes", "head")
         for index in range(len(self.pages)):
             self._component_heads(index)
 
@@ -210,7 +213,8 @@ class _Book:
         self.formula(page, line, self.total + 1, rounding, row.rounded, f"rounded_{sheet.decimals}", live=row.plain)
         outcome = layout.outcome_formula(mark, self.pass_cell)
         self.formula(page, line, self.total + 2, outcome, row.outcome, "text", live=row.plain)
-        self.text(page, line, self.total + 3, notes(sheet.components, row))
+        self.text(page, line, self.total + 3, row.code)
+        self.text(page, line, self.total + 4, notes(sheet.components, row))
 
     # After the rows
 
@@ -222,19 +226,36 @@ class _Book:
         lines = [
             *self.sheet.provenance,
             *((f"Status {state}", meaning) for state, (meaning, _) in STATES.items()),
+            *((f"Code {code}", meaning) for code, meaning in self.sheet.codes),
         ]
         for row, (label, text) in enumerate(lines, 2):
             self.text(page, row, 0, label, "label")
             self.text(page, row, 1, text, "wrapped")
         self._print_set_up(page, "Provenance")
 
+    def write_changes(self) -> None:
+        """What is no longer as it was when the sheet was frozen."""
+        if not self.sheet.changes:
+            return
+        page = self.book.add_worksheet("Changes")
+        heads = ("Student", "What", "Then", "Now", "Who, when, why")
+        for column, (head, width) in enumerate(zip(heads, (18, 26, 14, 14, 90), strict=True)):
+            page.set_column(column, column, width)
+            self.text(page, 2, column, head, "head")
+        self.text(page, 0, 0, "Changes since the sheet was frozen", "title")
+        for line, change in enumerate(self.sheet.changes, 3):
+            for column, text in enumerate((change.student, change.what, change.then, change.now, change.because)):
+                self.text(page, line, column, text)
+        page.freeze_panes(3, 0)
+        self._print_set_up(page, "Changes")
+
     def set_up(self) -> None:
         """Freezes heads, sets filters, widths, printing, checks on entries and the formats that follow values."""
-        last_column = self.total + 3
+        last_column = self.total + 4
         self._frame(self.module, "Module", last_column)
         self.module.set_column(self.identity_end, self.total - 1, 11)
         self.module.set_column(self.total, self.total, 11)
-        self.module.set_column(self.total + 1, self.total + 2, 10)
+        self.module.set_column(self.total + 1, self.total + 3, 10)
         self.module.set_column(last_column, last_column, 44)
         self._highlight(self.module, self.total + 1, self.total + 2, formula_column=self.total + 2)
         for place, page in zip(self.places, self.pages, strict=True):
@@ -260,7 +281,7 @@ class _Book:
         page.set_margins(left=0.5, right=0.5, top=0.7, bottom=0.7)
         page.fit_to_pages(1, 0)
         course, shown = (text.replace("&", "&&") for text in (one_line(self.sheet.code), one_line(name)))
-        page.set_header(f"&L{course} mark sheet, provisional&R{shown}")
+        page.set_header(f"&L{course} mark sheet, {self.sheet.state}&R{shown}")
         page.set_footer(f"&LMade {self.sheet.made.replace('&', '&&')}&RPage &P of &N")
 
     def _item_set_up(self, page: Any, place: Place, index: int) -> None:

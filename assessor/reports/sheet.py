@@ -1,4 +1,4 @@
-"""The mark sheet as data: what the XLSX, CSV and HTML writers all show, already decided and worked out.
+"""The mark sheet as data: what the XLSX, CSV, HTML and PDF writers all show, already decided and worked out.
 
 Writers only lay out. No arithmetic of marks happens here or in them: every number comes from `assessor.marking`, and
 the formulas in the XLSX stand beside the value that marking gave.
@@ -58,6 +58,7 @@ class Cell:
         percent: of `out_of`, before lateness; penalised: after. Both unrounded.
         factor: what lateness leaves of the mark, 0 to 1.
         extended: whether the student had more time; never why.
+        remarks: what people decided about it, in a word or two each.
         by_factor: whether `penalised` is `percent` x `factor` and nothing else; only then can a formula say it.
     """
 
@@ -71,6 +72,7 @@ class Cell:
     status: str
     extended: bool = False
     by_factor: bool = True
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ class Row:
     Attributes:
         plain: whether components are the means of all their cells, the total their weighted sum, and the mark that total
             rounded; where the board or a rule made it otherwise, no formula can say it, and values stand alone.
+        code: the outcome in the regulations' words, as the course names it.
+        remarks: what was decided about the module as a whole.
     """
 
     student: str
@@ -91,6 +95,19 @@ class Row:
     rounded: Decimal | None
     outcome: str
     plain: bool = True
+    code: str = ""
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Change:
+    """One value that is no longer as it was in the frozen sheet; who, when and why as far as it is on record."""
+
+    student: str
+    what: str
+    then: str
+    now: str
+    because: str
 
 
 @dataclass(frozen=True)
@@ -101,6 +118,9 @@ class Sheet:
         rounding: how the total is rounded, once, at the end: 'half_up', 'half_even' or 'truncate'.
         decimals: places that are left by it.
         provenance: (label, text) lines: where the sheet comes from.
+        codes: outcome codes and their meaning.
+        state: 'provisional', or 'final' where it was frozen for the board.
+        changes: what is different from the frozen sheet, a line each.
     """
 
     code: str
@@ -112,6 +132,9 @@ class Sheet:
     components: tuple[Component, ...]
     provenance: tuple[tuple[str, str], ...]
     anonymous: bool = False
+    codes: tuple[tuple[str, str], ...] = ()
+    state: str = "provisional"
+    changes: tuple[Change, ...] = ()
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -156,4 +179,6 @@ def notes(components: Iterable[Component], row: Row) -> str:
                 found.setdefault(cell.status, []).append(item.name)
             if cell.extended:
                 found.setdefault("extended", []).append(item.name)
-    return "; ".join(f"{state}: {', '.join(names)}" for state, names in sorted(found.items()))
+            for remark in cell.remarks:
+                found.setdefault(remark, []).append(item.name)
+    return "; ".join([*row.remarks, *(f"{state}: {', '.join(names)}" for state, names in sorted(found.items()))])

@@ -137,7 +137,7 @@ def outcome_formula(mark: str, pass_mark: str) -> str:
 
 def sheet_names(names: Iterable[str]) -> list[str]:
     """Names that a workbook accepts, each once: at most 31 characters, no brackets, none of :*?/\\, none reserved."""
-    taken, made = {"module", "provenance", "history"}, []
+    taken, made = {"module", "provenance", "changes", "history"}, []
     for name in names:
         plain = "".join(" " if letter in "[]:*?/\\(){}" else letter for letter in one_line(name))
         base = plain.strip(" '")[:27].strip(" '") or "Component"

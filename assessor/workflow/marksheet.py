@@ -1,4 +1,4 @@
-"""The mark sheet of a course: XLSX with live formulas, CSV and HTML, from the marks that are in force."""
+"""The mark sheet of a course: XLSX with live formulas, CSV, HTML and PDF, from the marks that are in force."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import hashlib
 import platform
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 
 from sqlalchemy import func, select, type_coerce
 from sqlalchemy.orm import Session
@@ -20,12 +19,11 @@ from assessor.database import Database
 from assessor.database.gradebook import StudentRow, gradebook
 from assessor.database.migrating import current
 from assessor.database.tables import RECORDED, Job, Mark, Submission
+from assessor.errors import AssessorError
+from assessor.marking.acts import NONE
 from assessor.marking.lateness import rule_words
 from assessor.marking.marks import AssignmentMark, Code, ModuleMark, Sitting, Status
 from assessor.marking.total import ROUNDING_WORDS
-from assessor.reports.marksheet_csv import write_csv
-from assessor.reports.marksheet_html import write_html
-from assessor.reports.marksheet_xlsx import write_xlsx
 from assessor.reports.sheet import (
     DEFERRED,
     FAIL,
@@ -44,6 +42,8 @@ from assessor.reports.sheet import (
     Sheet,
 )
 from assessor.reports.text import local_time, plain
+from assessor.workflow.final_sheet import differences, freeze, latest
+from assessor.workflow.sheet_files import Written, write_sheet
 
 RAW = NullType()
 """Of a column that is read as the engine keeps it."""
@@ -56,26 +56,31 @@ STATUS_WORDS = {
     Status.DEFERRED: DEFERRED,
     Status.HELD: HELD,
 }
+CODE_WORDS = {
+    Code.PASS: "pass",
+    Code.FAIL: "fail",
+    Code.REFERRAL: "failed; the board lets the student try again",
+    Code.COMPENSATED: "failed, and passed by the board for the rest of the year's work",
+    Code.NOT_SUBMITTED: "nothing was handed in",
+    Code.LATE_ZERO: "handed in so late that it counts 0",
+    Code.EXCUSED: "waived by the board",
+    Code.CONSIDERATIONS: "special considerations are not decided yet",
+    Code.DEFERRED: "a first attempt is still to come",
+    Code.INTEGRITY: "held: academic integrity is not decided yet",
+    Code.MISSING: "a mark is missing",
+}
 PASSED = {Code.PASS, Code.COMPENSATED}
 SETTLED = {*PASSED, Code.FAIL, Code.REFERRAL, Code.NOT_SUBMITTED, Code.LATE_ZERO}
 
 
-@dataclass(frozen=True)
-class Written:
-    """The files that were written, and how many students have each outcome."""
-
-    paths: tuple[Path, ...]
-    students: int
-    passed: int
-    failed: int
-    pending: int
-
-
-def marksheet(course: Course, database: Database, *, anonymous: bool = False, now: datetime) -> Written:
-    """Writes the mark sheet into reports/.
+def marksheet(
+    course: Course, database: Database, *, anonymous: bool = False, printable: bool = False, now: datetime
+) -> Written:
+    """Writes the mark sheet into reports/. Where one was frozen, it says what is different since.
 
     Args:
         anonymous: marking ids only, in their own order, so that neither name nor place in the class list shows.
+        printable: a PDF too, which takes a second for each twenty students.
         now: the time of the sheet; what is not yet due and not handed in is missing, not NS.
 
     Raises:
@@ -84,14 +89,37 @@ def marksheet(course: Course, database: Database, *, anonymous: bool = False, no
     """
     book = gradebook(course, database, now)
     sheet = sheet_of(course, anonymous=anonymous, now=now, provenance=provenance(course, database, book, now))
+    frozen = latest(course, database)
+    if frozen is not None:
+        named = [row_of(course, student) for student in book]
+        whose = {student.id: student.marking_id for student in book} if anonymous else None
+        sheet = replace(sheet, changes=differences(course, database, frozen, sheet, named, whose))
     rows = rows_of(course, book, anonymous=anonymous)
-    stem = course.root / "reports" / ("marksheet-anonymous" if anonymous else "marksheet")
-    paths = tuple(stem.with_suffix(suffix) for suffix in (".xlsx", ".csv", ".html"))
-    write_xlsx(sheet, rows, len(rows), paths[0])
-    write_csv(sheet, rows, paths[1])
-    write_html(sheet, rows, paths[2])
-    outcomes = Counter(row.outcome for row in rows)
-    return Written(paths, len(rows), outcomes[PASS], outcomes[FAIL], outcomes[PENDING])
+    return write_sheet(sheet, rows, course.root / "reports" / ("marksheet-anonymous" if anonymous else "marksheet"), printable)
+
+
+def final_marksheet(course: Course, database: Database, *, author: str, reason: str = "", now: datetime) -> Written:
+    """Freezes the sheet for the board: read-only files below reports/final-N/, their hashes in the audit.
+
+    Args:
+        reason: why it is frozen again; needed from the second time on.
+
+    Raises:
+        AssessorError: it was frozen before, and no reason is given.
+        OSError: ours; nothing was frozen.
+    """
+    before = latest(course, database)
+    if before is not None and not reason.strip():
+        raise AssessorError(
+            f"{before.folder.name} was frozen on {local_time(before.at, course.time_zone)} by {before.author}: to freeze it "
+            "again say why with --reason; the first stays"
+        )
+    book = gradebook(course, database, now)
+    sheet = sheet_of(course, anonymous=False, now=now, provenance=provenance(course, database, book, now))
+    rows = rows_of(course, book, anonymous=False)
+    if before is not None:
+        sheet = replace(sheet, changes=differences(course, database, before, sheet, rows, None))
+    return freeze(course, database, sheet, rows, author=author, reason=reason.strip(), now=now)
 
 
 def sheet_of(course: Course, *, anonymous: bool, now: datetime, provenance: Sequence[tuple[str, str]]) -> Sheet:
@@ -110,16 +138,17 @@ def sheet_of(course: Course, *, anonymous: bool, now: datetime, provenance: Sequ
         components=components,
         provenance=tuple(provenance),
         anonymous=anonymous,
+        codes=tuple((course.marking.shown(code), meaning) for code, meaning in CODE_WORDS.items()),
     )
 
 
 def rows_of(course: Course, book: Sequence[StudentRow], *, anonymous: bool) -> list[Row]:
     """The sheet's rows, in the order of student ids, or of marking ids where it is anonymous."""
     ordered = sorted(book, key=lambda student: student.marking_id) if anonymous else book
-    return [row_of(student) for student in ordered]
+    return [row_of(course, student) for student in ordered]
 
 
-def row_of(student: StudentRow) -> Row:
+def row_of(course: Course, student: StudentRow) -> Row:
     """One student's row."""
     mark = student.mark
     outcome = PENDING if mark.outcome not in SETTLED else PASS if mark.outcome in PASSED else FAIL
@@ -133,7 +162,20 @@ def row_of(student: StudentRow) -> Row:
         rounded=mark.final,
         outcome=outcome,
         plain=_is_plain(mark),
+        code=course.marking.shown(mark.outcome),
+        remarks=_remarks(mark),
     )
+
+
+def _remarks(mark: ModuleMark) -> tuple[str, ...]:
+    """What was decided about a module as a whole, without anybody's reasons."""
+    found = ["re-weighted by the board"] if mark.reweighted else []
+    found += [f"{each.name}: waived" for each in mark.components if each.waived]
+    found += [f"{each.name}: below its minimum of {plain(each.minimum)}" for each in mark.components if each.below_minimum]
+    found += [f"{each.name}: does not count {', '.join(each.dropped)}" for each in mark.components if each.dropped]
+    if mark.final != mark.rounded:
+        found.append(f"held to {plain(mark.final)} from {plain(mark.rounded)}")
+    return tuple(found)
 
 
 def _is_plain(mark: ModuleMark) -> bool:
@@ -161,7 +203,21 @@ def cell_of(mark: AssignmentMark) -> Cell:
         status=STATUS_WORDS[mark.status],
         extended=mark.extended_until is not None,
         by_factor=not mark.changed and mark.late.is_factor,
+        remarks=_decided(mark),
     )
+
+
+def _decided(mark: AssignmentMark) -> tuple[str, ...]:
+    """What people decided about an assignment, in a word each; why is kept in confidence."""
+    acts = mark.acts
+    if acts is NONE:
+        return ()
+    said = {
+        "scaled": acts.scaled, "penalised": acts.penalties, "share of a team's mark": acts.share,
+        "considerations pending": acts.considered, "awaits its referral": acts.awaits_referral,
+    }  # fmt: skip
+    sitting = [] if acts.sitting is Sitting.FIRST else [str(acts.sitting)]
+    return (*sitting, *(words for words, found in said.items() if found))
 
 
 # Where the marks come from

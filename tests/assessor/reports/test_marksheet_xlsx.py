@@ -145,7 +145,7 @@ def test_ns_zero_and_missing_are_three_things(sheet, tmp_path, make):
     assert [labs[f"J{line}"].value or None for line in (5, 6)] == [None, None]
     assert [labs[f"L{line}"].value for line in (5, 6, 7)] == ["NS", MARKED, "missing"]
     assert [values["Module"][f"J{line}"].value for line in (5, 6, 7)] == ["P", "P", "pending"]
-    assert [values["Module"][f"K{line}"].value for line in (5, 6, 7)] == ["NS: lab1", None, "missing: lab1"]
+    assert [values["Module"][f"L{line}"].value for line in (5, 6, 7)] == ["NS: lab1", None, "missing: lab1"]
 
 
 def test_an_anonymous_workbook_holds_no_name_and_no_student_id(sheet, rows, tmp_path, recompute):

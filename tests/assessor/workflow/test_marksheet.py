@@ -1,18 +1,25 @@
 from __future__ import annotations
 
 import csv
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import openpyxl
+import pypdf
 import pytest
+from click.testing import CliRunner
+from sqlalchemy import select
 
+from assessor.cli import assessor
 from assessor.course import Course, load_course
 from assessor.database import Database, open_database
 from assessor.database.acts import Verb, add_act
 from assessor.database.gradebook import gradebook
-from assessor.database.tables import Extension, Job, Mark, Student, Submission
-from assessor.workflow.marksheet import marksheet
+from assessor.database.tables import Event, Extension, Job, Mark, Student, Submission
+from assessor.errors import AssessorError
+from assessor.workflow.final_sheet import verify
+from assessor.workflow.marksheet import final_marksheet, marksheet
 
 COURSE = """
 [course]
@@ -240,3 +247,128 @@ def test_what_the_board_made_of_a_mark_stands_as_a_value_and_no_formula_contradi
     assert str(rows["s2"][7].value).startswith("=")
     projects = {line[1].value: line for line in book["project"].iter_rows(min_row=5)}
     assert [cell.value for cell in projects["s2"] if cell.value == 67] == [67]
+
+
+def test_each_outcome_has_its_code_and_what_was_decided_is_noted_without_a_reason(course, database):
+    with database.transaction() as session:
+        more = {"reason": "private illness", "author": "board", "now": NOW}
+        penalty = {"rule": "deduct", "value": "10", "words": "word limit"}
+        add_act(session, Verb.PENALISE, student="s1", subject="project", detail=penalty, **more)
+        add_act(session, Verb.CLAIM, student="s2", subject="quiz1", **more)
+        add_act(session, Verb.WAIVE, student="s3", subject="quizzes", **more)
+        add_act(session, Verb.HOLD, student="s5", subject="project", **more)
+    written = marksheet(course, database, now=NOW)
+    rows = {row["student"]: row for row in table(written.paths[1])}
+    assert {student: row["code"] for student, row in rows.items()} == {"s1": "P", "s2": "SC", "s3": "F", "s4": "NM", "s5": "AI"}
+    assert rows["s1"]["notes"] == "penalised: project"
+    assert rows["s2"]["notes"] == "considerations pending: quiz1"
+    assert rows["s3"]["notes"] == "re-weighted by the board; quizzes: waived; NS: lab1"
+    assert written.codes == {"AI": 1, "F": 1, "NM": 1, "P": 1, "SC": 1}
+    lines = {
+        line[0].value: line[1].value for line in openpyxl.load_workbook(written.paths[0])["Provenance"].iter_rows(min_row=3)
+    }
+    assert lines["Code AI"] == "held: academic integrity is not decided yet"
+
+
+def test_a_frozen_sheet_is_read_only_and_its_hashes_are_in_the_audit(course, database):
+    written = final_marksheet(course, database, author="boss", now=NOW)
+    folder = course.root / "reports/final-1"
+    assert {path.suffix for path in written.paths} == {".xlsx", ".csv", ".html", ".pdf"}
+    assert all(path.parent == folder and path.stat().st_mode & 0o777 == 0o440 for path in written.paths)
+    with database.reading() as session:
+        [event] = session.scalars(select(Event).where(Event.verb == "freeze mark sheet"))
+        assert (event.author, set(event.detail["files"])) == ("boss", {path.name for path in written.paths})
+    for path in written.paths:
+        assert "as it was frozen on 2027-06-01 13:00:00 BST by boss (final-1)" in verify(course, database, path)
+    assert "provisional" not in written.paths[2].read_text("utf-8")
+    page = openpyxl.load_workbook(written.paths[0])["Provenance"]
+    facts = {line[0].value: line[1].value for line in page.iter_rows()}
+    assert facts["State"] == "final: frozen by boss on 2027-06-01 13:00:00 BST"
+
+
+def test_a_file_that_was_changed_is_of_no_frozen_sheet(course, database):
+    path = final_marksheet(course, database, author="boss", now=NOW).paths[1]
+    path.chmod(0o640)
+    path.write_text(path.read_text("utf-8").replace("pending", "P"), "utf-8")
+    with pytest.raises(AssessorError, match="of no frozen mark sheet"):
+        verify(course, database, path)
+    with pytest.raises(AssessorError, match="not as it was frozen"):
+        marksheet(course, database, now=NOW)
+
+
+def test_later_sheets_list_what_is_different_by_whom_when_and_why(course, database):
+    final_marksheet(course, database, author="boss", now=NOW)
+    assert marksheet(course, database, now=NOW).changes == ()
+    later = NOW + timedelta(days=2)
+    with database.transaction() as session:
+        session.add(
+            Mark(
+                student_id="s1", assignment="project", item="total", points=Decimal(0), out_of=Decimal(100), author="alice",
+                at=later, reason="appeal upheld",
+            )
+        )  # fmt: skip
+        add_act(
+            session, Verb.SCALE, subject="quiz1", detail={"formula": "m + 3"}, reason="in confidence", author="board", now=later
+        )
+    written = marksheet(course, database, now=later)
+    found = {(one.student, one.what): one for one in written.changes}
+    project = found["s1", "project mark"]
+    assert (project.then, project.now, project.because) == ("64", "0", "total: appeal upheld by alice, 2027-06-03 13:00:00 BST")
+    assert (found["s1", "code"].then, found["s1", "code"].now) == ("P", "F")
+    assert found["s2", "quiz1 mark"].because == "scale by board, 2027-06-03 13:00:00 BST"
+    assert not any("confidence" in one.because for one in written.changes)
+    page = openpyxl.load_workbook(written.paths[0])["Changes"]
+    assert ["s1", "project mark", "64", "0"] in [[cell.value for cell in line[:4]] for line in page.iter_rows(min_row=4)]
+    assert "appeal upheld" in written.paths[2].read_text("utf-8")
+    anonymous = marksheet(course, database, anonymous=True, now=later)
+    assert {one.student for one in anonymous.changes} == {"M8", "M7", "M6", "M5", "M4"}
+
+
+def test_who_came_or_left_since_is_a_change_too(course, database):
+    final_marksheet(course, database, author="boss", now=NOW)
+    with database.transaction() as session:
+        session.add(Student(id="s9", name="New", marking_id="M99"))
+    [change] = marksheet(course, database, now=NOW).changes
+    assert (change.student, change.now) == ("s9", "(not in the frozen sheet)")
+
+
+def test_freezing_again_needs_a_reason_and_keeps_the_first(course, database):
+    final_marksheet(course, database, author="boss", now=NOW)
+    with pytest.raises(AssessorError, match="say why with --reason"):
+        final_marksheet(course, database, author="boss", now=NOW)
+    give(database, "s1", "project", "total", 20, 100)
+    final_marksheet(course, database, author="boss", reason="after the appeals", now=NOW + timedelta(days=1))
+    assert sorted(path.name for path in (course.root / "reports").iterdir()) == ["final-1", "final-2"]
+    assert marksheet(course, database, now=NOW + timedelta(days=1)).changes == ()
+
+
+def test_what_is_printed_repeats_its_heads_and_numbers_its_pages(course, database):
+    with database.transaction() as session:
+        session.add_all(Student(id=f"t{number}", name=f"Extra {number}", marking_id=f"X{number}") for number in range(60))
+    written = marksheet(course, database, printable=True, now=NOW)
+    pages = [page.extract_text().replace("\0", "") for page in pypdf.PdfReader(written.paths[3]).pages]
+    assert len(pages) > 3
+    assert f"page 2 of {len(pages)}" in pages[1] and "Outcome" in pages[1]
+    width, height = pypdf.PdfReader(written.paths[3]).pages[0].mediabox[2:]
+    assert width > height
+
+
+def test_the_command_line_freezes_verifies_and_shows_changes(course, database):
+    def run(*words):
+        done = CliRunner().invoke(assessor, ["-C", str(course.root), "marksheet", *words], env={"COLUMNS": "200"})
+        return done.exit_code, done.output + (str(done.exception) if done.exception else "")
+
+    assert run("--final")[0] == 0
+    assert "say why with --reason" in run("--final")[1]
+    assert run("--final", "--anonymous")[0] == 2
+    give(database, "s1", "project", "total", 20, 100)
+    with database.transaction() as session:
+        late = Mark(
+            student_id="s2", assignment="quiz1", item="total", points=Decimal(3), out_of=Decimal(30), author="alice",
+            at=datetime(2126, 1, 1, tzinfo=UTC), reason="typed twice",
+        )  # fmt: skip
+        session.add(late)
+    status, said = run()
+    assert status == 0 and "typed twice" in said and "changes since the sheet was frozen" in said
+    assert "quiz1 mark" in [one["what"] for one in json.loads(run("--json")[1])["changes"]]
+    assert "as it was frozen" in run("--verify", str(course.root / "reports/final-1/marksheet.csv"))[1]
