@@ -23,7 +23,7 @@ from sqlalchemy import insert
 
 from assessor.course import Course, load_course
 from assessor.database import Database, open_database
-from assessor.database.gradebook import StudentRow, gradebook
+from assessor.database.gradebook import StudentRow, collector_resting, gradebook
 from assessor.database.tables import RECORDED, GradingRecord, Job, Mark, Student, Submission, TestRecord
 from assessor.reports.marksheet_csv import write_csv
 from assessor.workflow.init import init_course
@@ -106,11 +106,12 @@ def marksheet(course: Course, database: Database) -> float:
     """Seconds from the database to the rows of the sheet."""
     now = datetime.now(UTC)
     started = time.perf_counter()
-    book = gradebook(course, database, now)
-    gathered = time.perf_counter() - started
-    sheet_of(course, anonymous=False, now=now, provenance=provenance(course, database, book, now))
-    rows = rows_of(course, book, anonymous=False)
-    seconds = time.perf_counter() - started
+    with collector_resting():
+        book = gradebook(course, database, now)
+        gathered = time.perf_counter() - started
+        sheet_of(course, anonymous=False, now=now, provenance=provenance(course, database, book, now))
+        rows = rows_of(course, book, anonymous=False)
+        seconds = time.perf_counter() - started
     print(f"gradebook {gathered:.2f} s, provenance and rows {seconds - gathered:.2f} s")
     if len(rows) != COHORT or any(row.rounded is None for row in rows):
         raise SystemExit("a student of the mark sheet has no mark")
@@ -140,7 +141,7 @@ def peak_of_writing(course: Course, book: Sequence[StudentRow], count: int, path
     """MB, of a process of its own."""
     reader, writer = os.pipe()
     if (child := os.fork()) == 0:
-        rows = (row_of(student) for student in islice(cycle(book), count))
+        rows = (row_of(course, student) for student in islice(cycle(book), count))
         write_csv(sheet_of(course, anonymous=False, now=now, provenance=()), rows, path)
         os.write(writer, str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024).encode())
         os._exit(0)

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 
-from sqlalchemy import func, select, type_coerce
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
-from sqlalchemy.types import NullType
 
 from assessor.course import Assignment, Course
 from assessor.database import Database
-from assessor.database.gradebook import StudentRow, gradebook
+from assessor.database.gradebook import StudentRow, collector_resting, gradebook
 from assessor.database.migrating import current
-from assessor.database.tables import RECORDED, Job, Mark, Submission
+from assessor.database.tables import RECORDED, Job, Submission
 from assessor.errors import AssessorError
 from assessor.marking.acts import NONE
 from assessor.marking.lateness import rule_words
@@ -45,8 +45,6 @@ from assessor.reports.text import local_time, plain
 from assessor.workflow.final_sheet import differences, freeze, latest
 from assessor.workflow.sheet_files import Written, write_sheet
 
-RAW = NullType()
-"""Of a column that is read as the engine keeps it."""
 STATUS_WORDS = {
     Status.MARKED: MARKED,
     Status.NOT_SUBMITTED: NOT_SUBMITTED,
@@ -87,6 +85,16 @@ def marksheet(
         DatabaseUnavailable: the marks cannot be read.
         OSError: ours; the disk is full, read-only or not ours to write. The files that were there stay as they were.
     """
+    with collector_resting():
+        return write_sheet(*_made(course, database, anonymous, now), _stem(course, anonymous), printable)
+
+
+def _stem(course: Course, anonymous: bool) -> Path:
+    return course.root / "reports" / ("marksheet-anonymous" if anonymous else "marksheet")
+
+
+def _made(course: Course, database: Database, anonymous: bool, now: datetime) -> tuple[Sheet, list[Row]]:
+    """The sheet and its rows, and what differs from the frozen one."""
     book = gradebook(course, database, now)
     sheet = sheet_of(course, anonymous=anonymous, now=now, provenance=provenance(course, database, book, now))
     frozen = latest(course, database)
@@ -94,8 +102,7 @@ def marksheet(
         named = [row_of(course, student) for student in book]
         whose = {student.id: student.marking_id for student in book} if anonymous else None
         sheet = replace(sheet, changes=differences(course, database, frozen, sheet, named, whose))
-    rows = rows_of(course, book, anonymous=anonymous)
-    return write_sheet(sheet, rows, course.root / "reports" / ("marksheet-anonymous" if anonymous else "marksheet"), printable)
+    return sheet, rows_of(course, book, anonymous=anonymous)
 
 
 def final_marksheet(course: Course, database: Database, *, author: str, reason: str = "", now: datetime) -> Written:
@@ -246,23 +253,22 @@ def provenance(
     ]
 
 
-def _fingerprint(session: Session) -> tuple[int, str]:
-    """How many marks were ever given, and a SHA-256 over all of them; the same on every engine.
+FINGERPRINTS = {
+    "sqlite": "SELECT id || :sep || student_id || :sep || assignment || :sep || item || :sep || points || :sep || out_of || :sep"
+    " || not_submitted || :sep || author || :sep || at FROM mark ORDER BY id",
+    "postgresql": "SELECT id || :sep || student_id || :sep || assignment || :sep || item || :sep || points || :sep || out_of"
+    " || :sep || CAST(not_submitted AS integer) || :sep || author || :sep"
+    " || to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') FROM mark ORDER BY id",
+}
+"""A line for each mark that was ever given, the same on both engines. The database writes it: rows made into numbers and times
+first, and into text again, took most of a mark sheet's time."""
 
-    SQLite's rows are hashed as they are kept: making numbers and times of them first took most of a mark sheet's time.
-    """
-    exact, at = type_coerce(Mark.points, RAW), type_coerce(Mark.at, RAW)
-    what = (Mark.id, Mark.student_id, Mark.assignment, Mark.item, exact, type_coerce(Mark.out_of, RAW), Mark.not_submitted)
-    marks, digest = 0, hashlib.sha256()
-    for *facts, points, out_of, absent, author, when in session.execute(
-        select(*what, Mark.author, at).order_by(Mark.id)
-    ):
-        marks += 1
-        if isinstance(when, datetime):
-            when = f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"
-        line = repr((*facts, str(points), str(out_of), bool(absent), author, when))
-        digest.update(line.encode("utf-8", "backslashreplace"))
-    return marks, digest.hexdigest()
+
+def _fingerprint(session: Session) -> tuple[int, str]:
+    """How many marks were ever given, and a SHA-256 over all of them; the same on every engine."""
+    query = text(FINGERPRINTS[session.get_bind().dialect.name])
+    lines = session.scalars(query, {"sep": "\x1f"}).all()
+    return len(lines), hashlib.sha256("\n".join(lines).encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def _grader_versions(session: Session) -> dict[str, str]:
@@ -294,12 +300,17 @@ def _policy(course: Course) -> list[tuple[str, str]]:
 
 def _sources(course: Course, book: Sequence[StudentRow], versions: dict[str, str]) -> list[tuple[str, str]]:
     """For each assignment what it is out of, when it was due, and whose marks are in force for each of its items."""
+    given = Counter(
+        (mark.name, item.item, item.author)
+        for student in book
+        for component in student.mark.components
+        for mark in component.assignments
+        for item in mark.items
+        if item.points is not None
+    )
     authors: dict[tuple[str, str], Counter[str]] = {}
-    for student in book:
-        for mark in student.mark.assignments:
-            for item in mark.items:
-                if item.points is not None:
-                    authors.setdefault((mark.name, item.item), Counter())[item.author or "unknown"] += 1
+    for (name, item, author), count in given.items():
+        authors.setdefault((name, item), Counter())[author or "unknown"] += count
     return [(f"Marks of {each.name}", _source(course, each, authors, versions)) for each in course.assignments]
 
 

@@ -105,7 +105,7 @@ def test_a_day_of_a_course(course: Path, tmp_path: Path) -> None:
     quiz.write_text("student,score\nada,21.5\nben,12\n")
     assert "2 new" in run("-C", course, "quiz", "import", "quiz1", quiz).stdout
     assert "extended" in run("-C", course, "extend", "ada", "lab1_pytorch", "+3 days", "--reason", "illness").stdout
-    sheets = run("-C", course, "marksheet").stdout.split()
+    sheets = run("-C", course, "marksheet").stdout.splitlines()[:-1]
     assert sorted(Path(sheet).suffix for sheet in sheets) == [".csv", ".html", ".xlsx"]
     assert run("-C", course, "feedback").returncode == 0
     state = json.loads(run("-C", course, "status", "--json").stdout)
