@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from collections import Counter
 from collections.abc import Sequence
@@ -11,13 +10,14 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from assessor.course import Assignment, Course
 from assessor.database import Database
 from assessor.database.gradebook import StudentRow, collector_resting, gradebook
 from assessor.database.migrating import current
+from assessor.database.queries import fingerprint
 from assessor.database.tables import RECORDED, Job, Submission
 from assessor.errors import AssessorError
 from assessor.marking.acts import NONE
@@ -236,7 +236,7 @@ def provenance(
     """Lines that say where a sheet comes from: course, software, database, policy, and the source of each mark."""
     with database.reading() as session:
         attempts = session.scalar(select(func.count()).select_from(Submission)) or 0
-        marks, digest = _fingerprint(session)
+        marks, digest = fingerprint(session)
         versions = _grader_versions(session)
     made = f"{local_time(now, course.time_zone)}, {now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     return [
@@ -251,24 +251,6 @@ def provenance(
         *_policy(course),
         *_sources(course, book, versions),
     ]
-
-
-FINGERPRINTS = {
-    "sqlite": "SELECT id || :sep || student_id || :sep || assignment || :sep || item || :sep || points || :sep || out_of || :sep"
-    " || not_submitted || :sep || author || :sep || at FROM mark ORDER BY id",
-    "postgresql": "SELECT id || :sep || student_id || :sep || assignment || :sep || item || :sep || points || :sep || out_of"
-    " || :sep || CAST(not_submitted AS integer) || :sep || author || :sep"
-    " || to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') FROM mark ORDER BY id",
-}
-"""A line for each mark that was ever given, the same on both engines. The database writes it: rows made into numbers and times
-first, and into text again, took most of a mark sheet's time."""
-
-
-def _fingerprint(session: Session) -> tuple[int, str]:
-    """How many marks were ever given, and a SHA-256 over all of them; the same on every engine."""
-    query = text(FINGERPRINTS[session.get_bind().dialect.name])
-    lines = session.scalars(query, {"sep": "\x1f"}).all()
-    return len(lines), hashlib.sha256("\n".join(lines).encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def _grader_versions(session: Session) -> dict[str, str]:

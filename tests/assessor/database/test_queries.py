@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -190,3 +191,17 @@ def test_progress_counts_a_superseded_job_once(database: Database, fill: Fill, a
     fill.job(ada[1], RECORDED, "version 2")
     with database.reading() as session:
         assert queries.progress(session) == {"lab": Progress(submitted=1, attempts=2, recorded=1)}
+
+
+def test_the_fingerprint_of_the_history_is_the_same_on_every_engine_and_tells_every_mark(database: Database, fill: Fill) -> None:
+    def taken() -> tuple[int, str]:
+        with database.reading() as session:
+            return queries.fingerprint(session)
+
+    assert taken() == (0, hashlib.sha256(b"").hexdigest())
+    fill.student("ada")
+    fill.mark("ada", "plot", "2.5")
+    line = "\x1f".join(["1", "ada", "lab", "plot", "2.5000", "4.0000", "0", "marker", "2021-05-03 12:00:00.000000"])
+    assert taken() == (1, hashlib.sha256(line.encode()).hexdigest())
+    fill.mark("ada", "plot", "2.5")
+    assert taken()[0] == 2
