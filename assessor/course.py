@@ -25,7 +25,7 @@ from assessor.coursefiles import (
     ManualItem,
 )
 from assessor.errors import CourseInvalid, UnknownName
-from assessor.policy import FeedbackPolicy, LateRules, MarkingPolicy
+from assessor.policy import FeedbackPolicy, LateRules, MarkingPolicy, RetentionPolicy
 from assessor.validation import parse, read_toml
 from gpu_runner.execution import Limits
 
@@ -40,6 +40,7 @@ __all__ = [
     "LateRules",
     "ManualItem",
     "MarkingPolicy",
+    "RetentionPolicy",
     "load_course",
 ]
 
@@ -105,6 +106,7 @@ class Course:
     environment: Environment
     database_url: str | None = None
     feedback: FeedbackPolicy = field(default_factory=FeedbackPolicy)
+    retention: RetentionPolicy = field(default_factory=RetentionPolicy)
 
     @property
     def time_zone(self) -> ZoneInfo:
@@ -156,6 +158,7 @@ def load_course(root: Path) -> Course:
         environment=_environment(root, parsed.environment),
         database_url=head.database,
         feedback=parsed.feedback,
+        retention=parsed.retention,
     )
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, ByteSize, Field, create_model, field_validator
 
 from assessor.calendar import WEEK_EXAMPLE
-from assessor.policy import FeedbackPolicy, MarkingPolicy, Name
+from assessor.policy import FeedbackPolicy, MarkingPolicy, Name, RetentionPolicy
 from assessor.validation import Number, Size, Strict
 from gpu_runner.execution import Limits
 
@@ -123,6 +123,7 @@ class CourseFile(Strict):
     course: CourseSection
     marking: MarkingPolicy = MarkingPolicy()
     feedback: FeedbackPolicy = FeedbackPolicy()
+    retention: RetentionPolicy = RetentionPolicy()
     environment: Environment = Environment()
     components: dict[Name, Annotated[Decimal, Field(gt=0, le=100), Number]]
     assignment: tuple[Entry, ...] = Field(min_length=1)

@@ -5,6 +5,7 @@ docs/marking.md says of each key what it does and who uses which variant.
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -178,3 +179,15 @@ class FeedbackPolicy(Strict):
         if self.own_place and not self.distribution:
             raise ValueError("own_place only beside distribution = true")
         return self
+
+
+class RetentionPolicy(Strict):
+    """The [retention] table: for how long a year's records are kept.
+
+    Attributes:
+        years: after the module's end; None: nothing is ever due.
+        ends: the module's last day; the last deadline's where it is not given.
+    """
+
+    years: Annotated[int, Field(ge=1, le=100), Number] | None = None
+    ends: date | None = None

@@ -7,27 +7,31 @@ from pathlib import Path
 
 import click
 
-from assessor.cli.context import json_option, open_both, open_course, print_json, whoami
+from assessor.cli.context import json_option, open_both, open_course, print_json, print_table, whoami
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
 @click.argument("file", type=FILE)
+@click.option("--keep", type=click.IntRange(min=1), help="Remove all but so many of this course's backups in FILE's folder.")
 @json_option
 @click.pass_context
-def backup(ctx: click.Context, file: Path, as_json: bool) -> None:
+def backup(ctx: click.Context, file: Path, keep: int | None, as_json: bool) -> None:
     """Back up database, hand-ins, evidence and keys into FILE, a zip.
 
-    Grading may go on meanwhile. FILE holds the course's keys: keep it as you keep the marks.
+    Grading may go on meanwhile. FILE holds the course's keys: keep it as you keep the marks. Backups hold erased records
+    until they are removed: --keep removes old ones.
     """
     from assessor.workflow.backup import backup as make
 
-    done = make(*open_both(ctx), file, datetime.now(UTC))
+    done = make(*open_both(ctx), file, datetime.now(UTC), author=whoami(), keep=keep)
     if as_json:
         print_json(done)
-    else:
-        click.echo(f"{done.file}: {done.files} files, SHA-256 {done.sha256}")
+        return
+    click.echo(f"{done.file}: {done.files} files, SHA-256 {done.sha256}")
+    for removed in done.removed:
+        click.echo(f"removed {removed}")
 
 
 @click.command()
@@ -38,7 +42,7 @@ def restore(ctx: click.Context, file: Path, as_json: bool) -> None:
     """Restore a backup into a course directory without data; every file is checked first."""
     from assessor.workflow.backup import restore as lay
 
-    done = lay(open_course(ctx), file)
+    done = lay(open_course(ctx), file, author=whoami(), now=datetime.now(UTC))
     if as_json:
         print_json(done)
     else:
@@ -67,7 +71,7 @@ def export_lms(ctx: click.Context, system: str, file: Path, names: tuple[str, ..
 
 @click.group()
 def record() -> None:
-    """One student's whole record: give it out, or erase it."""
+    """Students' records: give one out, erase one, or erase all whose time is over."""
 
 
 @record.command("export")
@@ -79,7 +83,7 @@ def export(ctx: click.Context, student: str, file: Path, as_json: bool) -> None:
     """Write all rows and files of STUDENT into FILE, a zip."""
     from assessor.workflow.student_record import export_record
 
-    done = export_record(*open_both(ctx), student, file)
+    done = export_record(*open_both(ctx), student, file, author=whoami(), now=datetime.now(UTC))
     if as_json:
         print_json(done)
     else:
@@ -103,6 +107,37 @@ def erase(ctx: click.Context, student: str, reason: str, yes: bool, as_json: boo
         print_json(done)
     else:
         click.echo(f"erased {done.student}: {sum(done.rows.values())} rows, {done.files} files; backups still hold them")
+
+
+@record.command("retention")
+@click.option("--apply", "applied", is_flag=True, help="Erase what is due.")
+@click.option("--reason", default="", help="Why; stays in the audit, so without any student's name.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@click.pass_context
+def retention(ctx: click.Context, applied: bool, reason: str, yes: bool, as_json: bool) -> None:
+    """List the records that are older than [retention] of course.toml allows; with --apply erase them."""
+    from assessor.workflow.retention import apply_retention
+    from assessor.workflow.retention import retention as listed
+
+    course, database = open_both(ctx)
+    now = datetime.now(UTC)
+    found = listed(course, database, now)
+    if applied and found.due:
+        if not yes:
+            click.confirm(f"Erase the whole records of {len(found.due)} students? This cannot be undone", abort=True, err=True)
+        found = apply_retention(course, database, author=whoami(), reason=reason, now=now)
+    if as_json:
+        print_json(found)
+        return
+    rows = [[each.student, each.last or "-", each.until, each.waits] for each in (*found.due, *found.waiting)]
+    if rows:
+        print_table("kept for long enough", ["student", "newest row", "kept until", "still kept because"], rows)
+    click.echo(
+        f"{len(found.due)} of {found.students} records due: {found.years} years after the module's end on {found.ended}"
+    )
+    if found.erased:
+        click.echo(f"erased {len(found.erased)}; backups from before still hold them: `assessor backup FILE --keep N`")
 
 
 COMMANDS = (export_lms, backup, restore, record)

@@ -19,7 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from assessor.course import Course
-from assessor.database import Database
+from assessor.database import Database, open_database
+from assessor.database.audit import add_event
 from assessor.database.engine import FILE_NAME
 from assessor.errors import AssessorError
 from assessor.files import replacing
@@ -33,15 +34,21 @@ CHUNK = 2**20
 
 @dataclass(frozen=True)
 class BackedUp:
-    """A backup that was written, or restored."""
+    """A backup that was written, or restored; `removed` are older ones that went."""
 
     file: str
     files: int
     sha256: str
+    removed: tuple[str, ...] = ()
 
 
-def backup(course: Course, database: Database, file: Path, now: datetime) -> BackedUp:
-    """Writes a backup; other commands may go on meanwhile.
+def backup(
+    course: Course, database: Database, file: Path, now: datetime, *, author: str = "unknown", keep: int | None = None
+) -> BackedUp:
+    """Writes a backup; other commands may go on meanwhile. The audit keeps that it was made, by whom.
+
+    Args:
+        keep: so many of this course's backups in the file's folder stay, the newest ones; older ones are removed.
 
     Raises:
         AssessorError: the file exists, the database is damaged, or it is PostgreSQL's, whose own tool does this.
@@ -69,10 +76,34 @@ def backup(course: Course, database: Database, file: Path, now: datetime) -> Bac
             manifest = {"course": course.code, "made": now.astimezone(UTC).isoformat(), "sha256": hashes}
             archive.writestr(MANIFEST, json.dumps(manifest, indent=1, sort_keys=True))
     file.chmod(0o600)
-    return BackedUp(str(file), len(hashes), _sha256(file))
+    done = _sha256(file)
+    removed = _rotate(course, file, keep) if keep is not None else ()
+    with database.transaction() as session:
+        detail = {"file": file.name, "sha256": done, "removed": [path.name for path in removed]}
+        add_event(session, author, "backup", now, detail)
+    return BackedUp(str(file), len(hashes), done, tuple(map(str, removed)))
 
 
-def restore(course: Course, file: Path) -> BackedUp:
+def _rotate(course: Course, newest: Path, keep: int) -> tuple[Path, ...]:
+    """Removes all but so many of the course's backups beside `newest`; files that are no backup of it are left alone."""
+    found = [(made, path) for path in newest.parent.glob("*.zip") if (made := _made(course, path))]
+    old = [path for _, path in sorted(found, reverse=True) if path != newest][max(0, keep - 1) :]
+    for path in old:
+        path.unlink()
+    return tuple(sorted(old))
+
+
+def _made(course: Course, file: Path) -> str:
+    """When a backup of this course was made; '' where the file is none."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            manifest = json.loads(archive.read(MANIFEST))
+            return str(manifest["made"]) if manifest["course"] == course.code else ""
+    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError, OSError):
+        return ""
+
+
+def restore(course: Course, file: Path, *, author: str = "unknown", now: datetime | None = None) -> BackedUp:
     """Lays a backup's files into a course directory that has none of its own; all of them or none.
 
     Raises:
@@ -90,12 +121,24 @@ def restore(course: Course, file: Path) -> BackedUp:
     with tempfile.TemporaryDirectory(dir=root, prefix=".restore-") as scratch:
         count = _unpack(course, file, Path(scratch))
         _check(Path(scratch) / FILE_NAME, file)
+        done = _sha256(file)
+        _note(Path(scratch), author, now or datetime.now(UTC), {"file": file.name, "sha256": done})
         for name in (*FOLDERS, FILE_NAME):  # the database last: without it nothing else is read
             if (Path(scratch) / name).exists():
                 if (root / name).is_dir():
                     shutil.rmtree(root / name)
                 (Path(scratch) / name).rename(root / name)
-    return BackedUp(str(file), count, _sha256(file))
+    return BackedUp(str(file), count, done)
+
+
+def _note(folder: Path, author: str, now: datetime, detail: dict[str, str]) -> None:
+    """Notes in the audit of a database that is about to be laid down that it was restored."""
+    database = open_database(folder, create=True)
+    try:
+        with database.transaction() as session:
+            add_event(session, author, "restore", now, detail)
+    finally:
+        database.close()
 
 
 def _is_bare(path: Path) -> bool:

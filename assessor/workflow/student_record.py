@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from assessor.course import Course
 from assessor.database import Database
 from assessor.database.acts import Act
+from assessor.database.audit import add_event
 from assessor.database.enrolment import find_student
 from assessor.database.quizzes import QuizAttempt, QuizEnd, QuizResponse, QuizScore
 from assessor.database.tables import (
@@ -52,8 +53,10 @@ class RecordDone:
     files: int
 
 
-def export_record(course: Course, database: Database, name: str, file: Path) -> RecordDone:
-    """Writes a zip of one student's rows (record.json) and files.
+def export_record(
+    course: Course, database: Database, name: str, file: Path, *, author: str = "unknown", now: datetime
+) -> RecordDone:
+    """Writes a zip of one student's rows (record.json) and files. The audit keeps that it was given out, and by whom.
 
     Raises:
         UnknownName: no such student.
@@ -74,6 +77,8 @@ def export_record(course: Course, database: Database, name: str, file: Path) -> 
         for path in paths:
             archive.write(path, path.relative_to(course.root).as_posix())
     file.chmod(0o600)
+    with database.transaction() as session:
+        add_event(session, author, "record export", now, {"student": student.id, "file": file.name})
     return RecordDone(student.id, {table: len(of) for table, of in rows.items()}, len(paths))
 
 
@@ -87,12 +92,9 @@ def erase_record(
         AssessorError: no reason.
         OSError: ours; a file cannot be removed. No row is gone then; run it again.
     """
-    if not reason.strip():
-        raise AssessorError("an erasure needs a reason; it stays in the audit, so do not name the student in it")
     with database.transaction() as session:
         student = find_student(session, name)
-        if re.search(_word(student.id), reason) or student.name in reason:
-            raise AssessorError("the reason stays in the audit: do not name the student in it")
+        check_reason(reason, student)
         session.add(Erasing(student_id=student.id, at=now, author=author, reason=reason.strip()))
         session.flush()
         paths, rows = _files(course.root, student.id), {}
@@ -110,6 +112,18 @@ def erase_record(
         for folder in _folders(course.root, student.id):
             shutil.rmtree(folder)
     return RecordDone(student.marking_id, rows, len(paths))
+
+
+def check_reason(reason: str, *students: Student) -> None:
+    """A reason stays in the audit for good.
+
+    Raises:
+        AssessorError: there is none, or it names one of these students.
+    """
+    if not reason.strip():
+        raise AssessorError("an erasure needs a reason; it stays in the audit, so do not name the student in it")
+    if any(re.search(_word(student.id), reason) or student.name in reason for student in students):
+        raise AssessorError("the reason stays in the audit: do not name the student in it")
 
 
 def _own(student: str) -> tuple[tuple[type[Table], Any], ...]:

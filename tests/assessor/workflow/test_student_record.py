@@ -42,7 +42,7 @@ def filled(small: Course, empty_place: Path | str) -> Iterator[Database]:  # noq
 
 
 def test_an_export_holds_every_row_and_file_of_one_student(small: Course, filled: Database, tmp_path: Path) -> None:
-    done = export_record(small, filled, "bob", tmp_path / "bob.zip")
+    done = export_record(small, filled, "bob", tmp_path / "bob.zip", author="registrar", now=NOW)
     assert (done.student, done.files) == ("bob", 4)
     with zipfile.ZipFile(tmp_path / "bob.zip") as archive:
         rows = json.loads(archive.read("record.json"))
@@ -52,7 +52,7 @@ def test_an_export_holds_every_row_and_file_of_one_student(small: Course, filled
     assert rows["mark"][0]["points"] == "1"
     assert len(rows["event"]) == 5
     with pytest.raises(AssessorError, match="exists already"):
-        export_record(small, filled, "bob", tmp_path / "bob.zip")
+        export_record(small, filled, "bob", tmp_path / "bob.zip", author="registrar", now=NOW)
 
 
 def test_an_erasure_leaves_nothing_of_the_student_and_all_of_the_others(small: Course, filled: Database) -> None:
