@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -55,6 +56,33 @@ def acts(ctx: click.Context, student: str | None, ended: bool, as_json: bool) ->
         for one in found
     ]  # fmt: skip
     print_table("acts", ["act", "marking id", "what", "by", "when", "reason"], rows)
+
+
+@board.command()
+@click.option("--previous", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="CSV",
+              help="Earlier years: columns year, part, students, mean, sd, [passed].")  # fmt: skip
+@json_option
+@click.pass_context
+def report(ctx: click.Context, previous: Path | None, as_json: bool) -> None:
+    """Write the board's report: HTML, PDF and figures, into reports/."""
+    from assessor.workflow.board_report import board_report
+
+    done = board_report(*open_both(ctx), previous=previous, now=datetime.now(UTC))
+    if as_json:
+        print_json({key: value for key, value in vars(done).items() if key != "pictures"})
+        return
+    rows = [
+        [
+            part.title, part.submitted, part.absent, part.open,
+            *((f"{part.spread.mean:.1f}", f"{part.spread.sd:.1f}", f"{part.spread.median:.1f}") if part.spread else ("-",) * 3),
+            f"{100 * part.passed.value:.1f} %" if part.passed else "-",
+        ]
+        for part in done.parts
+    ]  # fmt: skip
+    print_table("marks", ["part", "marked", "NS", "open", "mean", "SD", "median", "pass"], rows)
+    for path in done.files[:2]:
+        click.echo(path)
+    click.echo(f"{len(done.files) - 2} figures in {done.files[0].parent / 'board'}")
 
 
 @board.command()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from assessor.course import Course
 from assessor.errors import AssessorError
 from assessor.files import write_text
 from assessor.grading.power import SEEDS, Power, Progress, measure
 from assessor.reports.pages import render
+
+RECORD = "power.json"
 
 
 @dataclass(frozen=True)
@@ -43,4 +47,20 @@ def prove(
         page = course.root / "reports" / f"power-{assignment.name}.html"
         write_text(page, render("power.html", power=power))
         proofs.append(Proof(power, page))
+        _note(course, power)
     return tuple(proofs)
+
+
+def _note(course: Course, power: Power) -> None:
+    """Keeps what was proven last of each assignment, for the board's report."""
+    path = course.root / "reports" / RECORD
+    write_text(path, json.dumps({**proven(course), power.assignment: power.summary()}, indent=1) + "\n")
+
+
+def proven(course: Course) -> dict[str, dict[str, Any]]:
+    """What `prove` found last, assignment -> its summary; nothing where it was never run."""
+    try:
+        found = json.loads((course.root / "reports" / RECORD).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

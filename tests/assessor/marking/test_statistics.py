@@ -102,7 +102,7 @@ def test_team_mates_count_once() -> None:
     assert alone is not None and clustered is not None
     assert (alone.units, clustered.units) == (12, 6)
     means = [[statistics.mean(side[index : index + 2]) for index in range(0, 12, 2)] for side in (x, y)]
-    assert clustered.pearson == fisher(statistics.correlation(*means), 6)
+    assert clustered.pearson.value == pytest.approx(statistics.correlation(*means))
     assert fisher(0.5, 6).low < fisher(0.5, 12).low, "fewer units, a wider interval"
 
 
