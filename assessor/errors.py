@@ -21,6 +21,9 @@ from typing import Any
 
 from gpu_runner.errors import rebuilt
 
+MAX_SHOWN = 120
+"""Characters of what was found that one line shows."""
+
 
 class AssessorError(Exception):
     """Base of every fault that the CLI reports in one line."""
@@ -48,7 +51,9 @@ class ImportRefused(AssessorError):
     def __init__(self, file: Path | str, row: int | None, column: str | None, found: object, expected: str) -> None:
         self.file, self.row, self.column, self.found, self.expected = file, row, column, found, expected
         place = "".join([f", row {row}" if row is not None else "", f", column {column!r}" if column else ""])
-        super().__init__(f"{file}{place}: found {found!r}; expected {expected}; nothing was imported")
+        text = repr(found)
+        shown = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}... ({len(str(found))} characters)"
+        super().__init__(f"{file}{place}: found {shown}; expected {expected}; nothing was imported")
 
 
 class SubmissionRefused(AssessorError):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from assessor.database import Database
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+encoding_option = click.option("--encoding", help="The CSV's encoding, where it is neither UTF-8 nor marked UTF-16: cp1252.")
 names_argument = click.argument("names", nargs=-1, metavar="[ASSIGNMENT]...")
 
 

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import click
 
-from assessor.cli.context import json_option, names_argument, open_both, open_course, print_json, print_table, whoami
+from assessor.cli.context import (
+    encoding_option,
+    json_option,
+    names_argument,
+    open_both,
+    open_course,
+    print_json,
+    print_table,
+    whoami,
+)
 
 
 @click.command()
@@ -84,7 +93,7 @@ def release(ctx: click.Context, names: tuple[str, ...]) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--encoding", help="The file's encoding, where it is not UTF-8 or UTF-16.")
+@encoding_option
 @click.pass_context
 def roster(ctx: click.Context, file: Path, encoding: str | None) -> None:
     """Import the class list from a CSV.

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import click
 
-from assessor.cli.context import json_option, names_argument, open_both, print_json, print_table, printable, whoami
+from assessor.cli.context import (
+    encoding_option,
+    json_option,
+    names_argument,
+    open_both,
+    print_json,
+    print_table,
+    printable,
+    whoami,
+)
 
 results_file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
@@ -130,16 +139,17 @@ def feedback(ctx: click.Context, names: tuple[str, ...], students: tuple[str, ..
 
 @click.command()
 @results_file
+@encoding_option
 @json_option
 @click.pass_context
-def extensions(ctx: click.Context, file: Path, as_json: bool) -> None:
+def extensions(ctx: click.Context, file: Path, encoding: str | None, as_json: bool) -> None:
     """Give many extensions: a CSV with the columns student, assignment, until, reason.
 
     All of them or none; two that disagree are refused.
     """
     from assessor.workflow.extend import import_extensions
 
-    done = import_extensions(*open_both(ctx), file, author=whoami(), now=datetime.now(UTC))
+    done = import_extensions(*open_both(ctx), file, author=whoami(), now=datetime.now(UTC), encoding=encoding)
     if as_json:
         print_json(done)
         return

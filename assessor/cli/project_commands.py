@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assessor.cli.context import json_option, open_both, print_json, print_table, printable, whoami
+from assessor.cli.context import encoding_option, json_option, open_both, print_json, print_table, printable, whoami
 
 if TYPE_CHECKING:
     from assessor.projects.teams import Split
@@ -29,12 +29,13 @@ def project() -> None:
 @project.command("import")
 @click.argument("file", type=existing)
 @name_option
+@encoding_option
 @click.pass_context
-def project_import(ctx: click.Context, file: Path, name: str) -> None:
+def project_import(ctx: click.Context, file: Path, name: str, encoding: str | None) -> None:
     """Import team marks: a CSV with the columns team, student, mark and, if you like, share (percent)."""
     from assessor.workflow.project_import import import_project
 
-    done = import_project(*open_both(ctx), name, file, author=whoami(), now=datetime.now(UTC))
+    done = import_project(*open_both(ctx), name, file, author=whoami(), now=datetime.now(UTC), encoding=encoding)
     click.echo(f"{file}: {done.new} new marks, {done.unchanged} as before")
     if done.left:
         who = ", ".join(done.left)
@@ -44,9 +45,10 @@ def project_import(ctx: click.Context, file: Path, name: str) -> None:
 @project.command()
 @click.argument("file", type=existing, required=False)
 @name_option
+@encoding_option
 @json_option
 @click.pass_context
-def teams(ctx: click.Context, file: Path | None, name: str, as_json: bool) -> None:
+def teams(ctx: click.Context, file: Path | None, name: str, encoding: str | None, as_json: bool) -> None:
     """Bring in the teams, or show them.
 
     FILE: a CSV with the columns team and student; all of it holds from then on.
@@ -54,7 +56,10 @@ def teams(ctx: click.Context, file: Path | None, name: str, as_json: bool) -> No
     from assessor.workflow.project_teams import import_teams, list_teams
 
     both = open_both(ctx)
-    found = import_teams(*both, name, file, author=whoami(), now=datetime.now(UTC)) if file else list_teams(*both, name)
+    if file:
+        found = import_teams(*both, name, file, author=whoami(), now=datetime.now(UTC), encoding=encoding)
+    else:
+        found = list_teams(*both, name)
     if as_json:
         print_json(found)
         return
@@ -132,11 +137,12 @@ def collect(ctx: click.Context, name: str, as_json: bool) -> None:
 @click.option("--override", is_flag=True, help="The module leader decides; a split that is handed in later does not count.")
 @click.option("--reason", default="", help="Why; needed with --override.")
 @name_option
+@encoding_option
 @json_option
 @click.pass_context
 def split(
     ctx: click.Context, team: str, file: Path | None, method: str | None, even: bool, pending: bool, override: bool,
-    reason: str, name: str, as_json: bool,
+    reason: str, name: str, encoding: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Say how TEAM's mark is split between its members.
 
@@ -151,7 +157,7 @@ def split(
     state = SplitState.PENDING if pending else SplitState.OVERRIDDEN if override else SplitState.AGREED
     done = set_split(
         *open_both(ctx), name, team, file, method=method, state=state, author=whoami(), reason=reason,
-        now=datetime.now(UTC),
+        now=datetime.now(UTC), encoding=encoding,
     )  # fmt: skip
     if as_json:
         print_json(done)
@@ -207,14 +213,15 @@ def form(ctx: click.Context, team: str, file: Path, name: str) -> None:
 @team_argument
 @click.argument("file", type=existing)
 @name_option
+@encoding_option
 @json_option
 @click.pass_context
-def score(ctx: click.Context, team: str, file: Path, name: str, as_json: bool) -> None:
+def score(ctx: click.Context, team: str, file: Path, name: str, encoding: str | None, as_json: bool) -> None:
     """Record what you give TEAM: FILE is a form that was filled in. It becomes a mark by `project agree`."""
     from assessor.marking.exact import plain
     from assessor.workflow.project_marking import record_form
 
-    total = record_form(*open_both(ctx), name, team, file, author=whoami(), now=datetime.now(UTC))
+    total = record_form(*open_both(ctx), name, team, file, author=whoami(), now=datetime.now(UTC), encoding=encoding)
     if as_json:
         print_json({"team": team, "percent": total})
         return

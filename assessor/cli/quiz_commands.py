@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from assessor.cli.context import (
+    encoding_option,
     json_option,
     names_argument,
     open_both,
@@ -104,9 +105,10 @@ def start(ctx: click.Context, name: str, student: str, as_json: bool) -> None:
 @name_argument
 @student_argument
 @results_file
+@encoding_option
 @click.option("--hand-in", is_flag=True, help="This is all: end the attempt.")
 @click.pass_context
-def answer(ctx: click.Context, name: str, student: str, file: Path, hand_in: bool) -> None:
+def answer(ctx: click.Context, name: str, student: str, file: Path, encoding: str | None, hand_in: bool) -> None:
     """Save STUDENT's answers from a CSV.
 
     Its columns are question (its number on the paper) and answer. Options are named by their number on the
@@ -116,7 +118,7 @@ def answer(ctx: click.Context, name: str, student: str, file: Path, hand_in: boo
     from assessor.workflow.quiz_take import read_answers, save
 
     course, database = open_both(ctx)
-    saved = save(course, database, name, student, read_answers(file), now=datetime.now(UTC))
+    saved = save(course, database, name, student, read_answers(file, encoding=encoding), now=datetime.now(UTC))
     click.echo(f"{name}, {student}: {saved} answers saved")
     if hand_in:
         click.echo(f"handed in with {end(course, database, name, student, now=datetime.now(UTC))} answers")
@@ -213,12 +215,13 @@ def review(ctx: click.Context, name: str, student: str, as_json: bool) -> None:
 @quiz.command("import")
 @name_argument
 @results_file
+@encoding_option
 @click.pass_context
-def quiz_import(ctx: click.Context, name: str, file: Path) -> None:
+def quiz_import(ctx: click.Context, name: str, file: Path, encoding: str | None) -> None:
     """Import the results of QUIZ: a CSV with the columns student, score and, if you like, out_of, attempt."""
     from assessor.workflow.quiz_import import import_quiz
 
-    done = import_quiz(*open_both(ctx), name, file, author=whoami(), now=datetime.now(UTC))
+    done = import_quiz(*open_both(ctx), name, file, author=whoami(), now=datetime.now(UTC), encoding=encoding)
     click.echo(f"{file}: {done.new} new marks, {done.unchanged} as before")
 
 

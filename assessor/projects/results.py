@@ -11,7 +11,9 @@ from assessor.csvfile import CsvRow, read_csv
 HUNDRED = Decimal(100)
 
 
-def read_results(file: Path, students: Collection[str], marks: Decimal) -> dict[str, Decimal]:
+def read_results(
+    file: Path, students: Collection[str], marks: Decimal, *, encoding: str | None = None
+) -> dict[str, Decimal]:
     """Each member's mark: the team's mark x share x members, at most `marks`.
 
     Without shares all members get the team's mark. With them, a team's shares sum to 100.
@@ -19,7 +21,7 @@ def read_results(file: Path, students: Collection[str], marks: Decimal) -> dict[
     Raises:
         ImportRefused: file, row, column, what was found, what is expected.
     """
-    rows = read_csv(file, ["team", "student", "mark"], ["share"])
+    rows = read_csv(file, ["team", "student", "mark"], ["share"], encoding=encoding)
     teams: dict[str, list[CsvRow]] = {}
     seen: dict[str, CsvRow] = {}
     for row in rows:

@@ -147,7 +147,7 @@ def form(rubric: Rubric, sheet: Sheet | None = None) -> str:
     return text.getvalue()
 
 
-def read_form(file: Path, rubric: Rubric) -> dict[str, Score]:
+def read_form(file: Path, rubric: Rubric, *, encoding: str | None = None) -> dict[str, Score]:
     """A form as it was filled in, all of it or nothing.
 
     Raises:
@@ -155,7 +155,7 @@ def read_form(file: Path, rubric: Rubric) -> dict[str, Score]:
     """
     leaves = {leaf.name for leaf in rubric.leaves()}
     sheet: dict[str, Score] = {}
-    for row in read_csv(file, ["leaf", "score", "comment"]):
+    for row in read_csv(file, ["leaf", "score", "comment"], encoding=encoding):
         name = row.text("leaf")
         if name not in leaves or name in sheet:
             raise row.refuse("leaf", name, "each leaf of the rubric once")

@@ -56,7 +56,7 @@ class Split:
         return self.state in (SplitState.AGREED, SplitState.OVERRIDDEN)
 
 
-def read_teams(file: Path, students: set[str]) -> Teams:
+def read_teams(file: Path, students: set[str], *, encoding: str | None = None) -> Teams:
     """A table of teams: team, student; each student in one team.
 
     Raises:
@@ -64,7 +64,7 @@ def read_teams(file: Path, students: set[str]) -> Teams:
     """
     teams: dict[str, list[str]] = {}
     seen: dict[str, int] = {}
-    for row in read_csv(file, ["team", "student"]):
+    for row in read_csv(file, ["team", "student"], encoding=encoding):
         team, student = row.text("team"), row.text("student")
         if not TEAM_NAME.fullmatch(team):
             raise row.refuse("team", team, "letters, digits, '.', '_' and '-', at most 64")
@@ -116,7 +116,9 @@ def split_of(session: Session, name: str, team: str) -> Split:
     return Split(SplitState(detail["state"]), parts, detail["words"])
 
 
-def read_signed(file: Path, members: tuple[str, ...]) -> tuple[dict[str, Decimal], tuple[str, ...]]:
+def read_signed(
+    file: Path, members: tuple[str, ...], *, encoding: str | None = None
+) -> tuple[dict[str, Decimal], tuple[str, ...]]:
     """A signed split: student, share (percent) and signed (the member's own name, or nothing).
 
     Returns:
@@ -125,7 +127,7 @@ def read_signed(file: Path, members: tuple[str, ...]) -> tuple[dict[str, Decimal
     Raises:
         ImportRefused: members are missing or strange, or the shares do not sum to 100.
     """
-    rows = read_csv(file, ["student", "share", "signed"])
+    rows = read_csv(file, ["student", "share", "signed"], encoding=encoding)
     shares: dict[str, Decimal] = {}
     for row in rows:
         shares[_member(row, "student", members, shares)] = row.number_in("share", ZERO, HUNDRED)
@@ -137,34 +139,36 @@ def read_signed(file: Path, members: tuple[str, ...]) -> tuple[dict[str, Decimal
     return shares, tuple(row.text("student") for row in rows if not row.values["signed"].strip())
 
 
-def read_ratings(file: Path, members: tuple[str, ...]) -> Ratings:
+def read_ratings(file: Path, members: tuple[str, ...], *, encoding: str | None = None) -> Ratings:
     """Peer ratings: rater, student, rating; several rows of a pair (criteria) are added up.
 
     Raises:
         ImportRefused: file, row, column, what was found, what is expected.
     """
     ratings: dict[str, dict[str, Decimal]] = {}
-    for row in read_csv(file, ["rater", "student", "rating"]):
+    for row in read_csv(file, ["rater", "student", "rating"], encoding=encoding):
         rater, student = _member(row, "rater", members), _member(row, "student", members)
         given = ratings.setdefault(rater, {})
         given[student] = given.get(student, ZERO) + row.number_in("rating", ZERO, MAX_RATING)
     return ratings
 
 
-def read_split(file: Path, members: tuple[str, ...], rules: SplitRules, method: str) -> Split:
+def read_split(
+    file: Path, members: tuple[str, ...], rules: SplitRules, method: str, *, encoding: str | None = None
+) -> Split:
     """A split from its table: signed shares, or peers' ratings.
 
     Raises:
         ImportRefused: the table is wrong, or its ratings do not suffice.
     """
     if method == "signed":
-        shares, unsigned = read_signed(file, members)
+        shares, unsigned = read_signed(file, members, encoding=encoding)
         words = "signed split " + " / ".join(plain(share) for share in shares.values())
         if unsigned:
             return Split(SplitState.PENDING, signed(shares), f"{words}, not signed by {', '.join(unsigned)}")
         return Split(SplitState.AGREED, signed(shares), words)
     try:
-        parts = peer_factors(method, members, read_ratings(file, members), rules.weight)
+        parts = peer_factors(method, members, read_ratings(file, members, encoding=encoding), rules.weight)
     except ValueError as fault:
         raise ImportRefused(file, None, "rating", str(fault), f"ratings that suffice for {method}") from None
     weight = f", weight {plain(rules.weight)}" if method == "webpa" else ""

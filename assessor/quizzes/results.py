@@ -11,7 +11,9 @@ from assessor.csvfile import CsvRow, read_csv
 NOT_TAKEN = "-"
 
 
-def read_results(file: Path, students: Collection[str], marks: Decimal, policy: str) -> dict[str, Decimal | None]:
+def read_results(
+    file: Path, students: Collection[str], marks: Decimal, policy: str, *, encoding: str | None = None
+) -> dict[str, Decimal | None]:
     """Each student's marks of a quiz that is out of `marks`; None where the score is '-': the quiz was not taken.
 
     Where a student has several rows, each needs its attempt number, and `policy` ('last' or 'best') says which counts.
@@ -19,7 +21,7 @@ def read_results(file: Path, students: Collection[str], marks: Decimal, policy: 
     Raises:
         ImportRefused: file, row, column, what was found, what is expected.
     """
-    rows = read_csv(file, ["student", "score"], ["out_of", "attempt", "started", "finished"])
+    rows = read_csv(file, ["student", "score"], ["out_of", "attempt", "started", "finished"], encoding=encoding)
     found: dict[str, dict[int, Decimal | None]] = {}
     for row in rows:
         student = row.text("student")

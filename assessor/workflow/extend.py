@@ -71,7 +71,7 @@ class ExtensionsReport:
 
 
 def import_extensions(
-    course: Course, database: Database, file: Path, *, author: str, now: datetime
+    course: Course, database: Database, file: Path, *, author: str, now: datetime, encoding: str | None = None
 ) -> ExtensionsReport:
     """Gives the extensions of a table (student, assignment, until, reason), all of them or none.
 
@@ -79,7 +79,7 @@ def import_extensions(
         ImportRefused: file, row, column, what was found, what is expected; so too where two rows disagree, or a row
             disagrees with an extension that was given before.
     """
-    rows = read_csv(file, ["student", "assignment", "until", "reason"])
+    rows = read_csv(file, ["student", "assignment", "until", "reason"], encoding=encoding)
     seen: dict[tuple[str, str], tuple[datetime, int]] = {}
     new = 0
     with database.transaction() as session:

@@ -15,7 +15,7 @@ from assessor.workflow.mark import Imported, append_totals
 
 
 def import_project(
-    course: Course, database: Database, name: str, file: Path, *, author: str, now: datetime
+    course: Course, database: Database, name: str, file: Path, *, author: str, now: datetime, encoding: str | None = None
 ) -> Imported:
     """Imports team marks with their splits, all or nothing; what is in force already is left alone.
 
@@ -28,5 +28,5 @@ def import_project(
         raise AssessorError(f"{name}: a {project.kind}, not a project")
     reason = f"project import {file.name}, sha256 {hashlib.sha256(file.read_bytes()).hexdigest()[:12]}"
     with database.transaction() as session:
-        marks = read_results(file, student_ids(session), project.marks)
+        marks = read_results(file, student_ids(session), project.marks, encoding=encoding)
         return append_totals(session, name, TOTAL, marks, project.marks, author=author, reason=reason, now=now)

@@ -74,8 +74,9 @@ def make_form(course: Course, database: Database, name: str, team: str, *, marke
 
 
 def record_form(
-    course: Course, database: Database, name: str, team: str, file: Path, *, author: str, now: datetime
-) -> Decimal:
+    course: Course, database: Database, name: str, team: str, file: Path, *, author: str, now: datetime,
+    encoding: str | None = None,
+) -> Decimal:  # fmt: skip
     """Records what a marker gives; it is no mark yet.
 
     Returns:
@@ -87,7 +88,7 @@ def record_form(
     """
     project = load_project(course, name)
     rubric = read_rubric(project.rubric_file)
-    sheet = read_form(file, rubric)
+    sheet = read_form(file, rubric, encoding=encoding)
     try:
         total = total_of(rubric, sheet)
     except ValueError as fault:

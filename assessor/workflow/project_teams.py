@@ -50,7 +50,7 @@ class TeamList:
 
 
 def import_teams(
-    course: Course, database: Database, name: str, file: Path, *, author: str, now: datetime
+    course: Course, database: Database, name: str, file: Path, *, author: str, now: datetime, encoding: str | None = None
 ) -> TeamList:
     """Brings in a table of teams, all of it or nothing; the whole table holds from then on.
 
@@ -62,7 +62,7 @@ def import_teams(
     """
     project = load_project(course, name)
     with database.transaction() as session:
-        teams = read_teams(file, set(student_ids(session)))
+        teams = read_teams(file, set(student_ids(session)), encoding=encoding)
         check_sizes(file, teams, project.rules.team.least, project.rules.team.most)
         changed = put_teams(session, name, teams, author=author, reason=f"table {file.name}", now=now)
     return replace(list_teams(course, database, name), changed=changed)
@@ -94,6 +94,7 @@ def set_split(
     author: str,
     reason: str,
     now: datetime,
+    encoding: str | None = None,
 ) -> Split:
     """Records how a team's mark is split: by a table of signed shares or peer ratings, or evenly where none is given.
 
@@ -114,7 +115,8 @@ def set_split(
         raise AssessorError(f"{team}: an override needs a reason")
     with database.transaction() as session:
         members = members_of(session, name, team)
-        split = read_split(file, members, project.rules.split, chosen) if file else equal_split(members)
+        rules = project.rules.split
+        split = read_split(file, members, rules, chosen, encoding=encoding) if file else equal_split(members)
         if state is not SplitState.AGREED:
             split = replace(split, state=state)
         put_split(session, project, team, split, author=author, reason=reason.strip() or "recorded", now=now)

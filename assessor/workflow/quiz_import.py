@@ -14,7 +14,9 @@ from assessor.quizzes.results import read_results
 from assessor.workflow.mark import Imported, append_totals
 
 
-def import_quiz(course: Course, database: Database, name: str, file: Path, *, author: str, now: datetime) -> Imported:
+def import_quiz(
+    course: Course, database: Database, name: str, file: Path, *, author: str, now: datetime, encoding: str | None = None
+) -> Imported:
     """Imports a quiz's results, all or nothing; what is in force already is left alone.
 
     Raises:
@@ -26,5 +28,6 @@ def import_quiz(course: Course, database: Database, name: str, file: Path, *, au
         raise AssessorError(f"{name}: a {quiz.kind}, not a quiz")
     reason = f"quiz import {file.name}, sha256 {hashlib.sha256(file.read_bytes()).hexdigest()[:12]}"
     with database.transaction() as session:
-        marks = read_results(file, student_ids(session), quiz.marks, course.marking.counting_attempt)
+        policy = course.marking.counting_attempt
+        marks = read_results(file, student_ids(session), quiz.marks, policy, encoding=encoding)
         return append_totals(session, name, TOTAL, marks, quiz.marks, author=author, reason=reason, now=now)

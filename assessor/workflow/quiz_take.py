@@ -112,14 +112,14 @@ def is_over(attempt: Attempt, quiz: Quiz, now: datetime) -> bool:
     return attempt.ended_at is not None or now > attempt.deadline + timedelta(seconds=quiz.policy.grace_seconds)
 
 
-def read_answers(file: Path) -> dict[int, str]:
+def read_answers(file: Path, *, encoding: str | None = None) -> dict[int, str]:
     """Answers by question number, from a CSV with the columns question and answer.
 
     Raises:
         ImportRefused: file, row, column, what was found, what is expected.
     """
     found: dict[int, str] = {}
-    for row in read_csv(file, ["question", "answer"]):
+    for row in read_csv(file, ["question", "answer"], encoding=encoding):
         number = row.number_in("question", Decimal(1), Decimal(1000))
         if number != int(number) or int(number) in found:
             raise row.refuse("question", row.text("question"), "a whole number, each once")
