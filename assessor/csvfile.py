@@ -15,8 +15,8 @@ from assessor.errors import ImportRefused
 MAX_BYTES = 64 * 2**20
 MAX_CELL = 100_000
 """Characters; the longest that anybody has to write is an answer or a comment."""
-NUMBER = re.compile(r"[+-]?[0-9]{1,9}(\.[0-9]{1,12})?")
-"""Plain decimals only: no exponent, no other digits, no NaN."""
+NUMBER = re.compile(r"[+-]?[0-9]{1,9}(\.[0-9]{1,10})?")
+"""Plain decimals only: no exponent, no other digits, no NaN; no more decimals than the database keeps."""
 
 
 @dataclass(frozen=True)

@@ -227,9 +227,11 @@ def history(session: Session, student: str, assignment: str) -> list[Mark]:
 
 
 HISTORY_LINES = {
-    "sqlite": "SELECT id || :sep || student_id || :sep || assignment || :sep || item || :sep || points || :sep || out_of || :sep"
-    " || not_submitted || :sep || author || :sep || at FROM mark ORDER BY id",
-    "postgresql": "SELECT id || :sep || student_id || :sep || assignment || :sep || item || :sep || points || :sep || out_of"
+    "sqlite": "SELECT id || :sep || student_id || :sep || assignment || :sep || item"
+    " || :sep || rtrim(rtrim(points, '0'), '.') || :sep || rtrim(rtrim(out_of, '0'), '.')"
+    " || :sep || not_submitted || :sep || author || :sep || at FROM mark ORDER BY id",
+    "postgresql": "SELECT id || :sep || student_id || :sep || assignment || :sep || item"
+    " || :sep || trim_scale(points) || :sep || trim_scale(out_of)"
     " || :sep || CAST(not_submitted AS integer) || :sep || author || :sep"
     " || to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') FROM mark ORDER BY id",
 }

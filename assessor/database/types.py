@@ -10,19 +10,20 @@ from typing import Any
 from sqlalchemy import DateTime, Dialect, Numeric, String
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-PLACES = Decimal("0.0001")
+PLACES = Decimal("1e-10")
+"""A third has no last decimal: what is worked out is rounded to ten, what people write has no more."""
 LIMIT = Decimal(10) ** 8
 
 
 class Exact(TypeDecorator[Decimal]):
-    """A `Decimal` to four places: NUMERIC where the engine has one, text on SQLite, which would make it a float."""
+    """A `Decimal` to ten places: NUMERIC where the engine has one, text on SQLite, which would make it a float."""
 
     impl = Numeric
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Text on SQLite, NUMERIC(12, 4) elsewhere."""
-        return dialect.type_descriptor(String(20) if dialect.name == "sqlite" else Numeric(12, 4))
+        """Text on SQLite, NUMERIC(18, 10) elsewhere."""
+        return dialect.type_descriptor(String(20) if dialect.name == "sqlite" else Numeric(18, 10))
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
         """Refuses anything but a finite Decimal of at most eight digits before its point."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from assessor.csvfile import CsvRow, read_csv
+from assessor.database.types import PLACES
 
 HUNDRED = Decimal(100)
 
@@ -49,4 +50,4 @@ def _team(members: list[CsvRow], marks: Decimal) -> dict[str, Decimal]:
     shares = {row.text("student"): row.number_in("share", Decimal(0), HUNDRED) for row in members}
     if sum(shares.values()) != HUNDRED:
         raise members[-1].refuse("share", f"sum {sum(shares.values())}", "a team's shares that sum to 100")
-    return {s: min(marks, (mark * share * len(members) / HUNDRED).quantize(Decimal("0.0001"))) for s, share in shares.items()}
+    return {s: min(marks, (mark * share * len(members) / HUNDRED).quantize(PLACES)) for s, share in shares.items()}

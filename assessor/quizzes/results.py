@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from assessor.csvfile import CsvRow, read_csv
+from assessor.database.types import PLACES
 
 NOT_TAKEN = "-"
 
@@ -51,7 +52,7 @@ def _points(row: CsvRow, marks: Decimal) -> Decimal | None:
     if row.values.get("out_of", "").strip():
         out_of = row.number_in("out_of", Decimal("0.01"), Decimal(10_000))
     score = row.number_in("score", Decimal(0), out_of)
-    return (score * marks / out_of).quantize(Decimal("0.0001"))
+    return (score * marks / out_of).quantize(PLACES)
 
 
 def _attempt(row: CsvRow) -> int:

@@ -14,6 +14,7 @@ from assessor.course import TOTAL, Course
 from assessor.database import Database
 from assessor.database.acts import Act, Verb, acts_in_force, add_act
 from assessor.database.queries import attempts
+from assessor.database.types import PLACES
 from assessor.errors import AssessorError, ImportRefused
 from assessor.files import write_text
 from assessor.marking.agreement import Agreement, Severity, agree, agreement, severities
@@ -25,7 +26,6 @@ from assessor.reports.pages import render
 from assessor.workflow.mark import append_totals
 from assessor.workflow.project_reproduce import Reproduction, reproductions
 
-PLACES = Decimal("0.0001")
 Sheets = dict[str, dict[str, Sheet]]
 """team -> marker -> what they gave."""
 

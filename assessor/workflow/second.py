@@ -19,13 +19,13 @@ from assessor.database.enrolment import find_student
 from assessor.database.gradebook import counting_attempt
 from assessor.database.queries import history
 from assessor.database.tables import Mark, Student
+from assessor.database.types import PLACES
 from assessor.errors import AssessorError, UnknownName
 from assessor.marking.agreement import Agreement, Severity, agree, agreement, severities
 from assessor.marking.exact import HUNDRED
 
 MARKER, MODERATOR, CHECK = "marker", "moderator", "check"
 """Roles of whoever records a mark: one of two or three markers; a moderator; a moderator of single hidden tests."""
-PLACES = Decimal("0.0001")
 Percents = tuple[tuple[str, Decimal], ...]
 """(marker, mark in percent), in the order in which they first marked."""
 

@@ -15,7 +15,9 @@ from assessor.database import Database
 from assessor.database.tables import Event, Mark
 
 
-@pytest.mark.parametrize("points", ["0", "0.1", "0.3333", "2.5", "3", "10", "100", "0.0001", "99.9999"])
+@pytest.mark.parametrize(
+    "points", ["0", "0.1", "0.3333", "2.5", "3", "10", "100", "0.0001", "99.9999", "0.0123456789", "99.9999999999"]
+)
 def test_a_mark_comes_back_as_it_was_given(database: Database, fill, points: str) -> None:  # type: ignore[no-untyped-def]
     fill.student("ada")
     fill.mark("ada", "automatic", points, "100")
@@ -31,6 +33,34 @@ def test_tenths_add_up_exactly(database: Database, fill) -> None:  # type: ignor
         fill.mark("ada", "automatic", "0.1")
     with database.reading() as session:
         assert sum(session.scalars(select(Mark.points))) == 1
+
+
+def test_two_tenths_and_a_tenth_are_three_tenths(database: Database, fill) -> None:  # type: ignore[no-untyped-def]
+    """Binary floats make 0.30000000000000004 of it."""
+    fill.student("ada")
+    for points in ("0.1", "0.2", "0.3"):
+        fill.mark("ada", "automatic", points)
+    with database.reading() as session:
+        one, two, three = session.scalars(select(Mark.points).order_by(Mark.id))
+        assert one + two == three
+        alike = select(Mark.id).where(Mark.points == one + two)
+        assert len(session.scalars(alike).all()) == 1
+
+
+@pytest.mark.parametrize(
+    ("given_", "kept"),
+    [
+        (Decimal(1) / 3, "0.3333333333"), (Decimal(2) / 3, "0.6666666667"), (Decimal("1e-10"), "1E-10"),
+        (Decimal("1.00000000004"), "1"), (Decimal("1.00000000006"), "1.0000000001"),
+    ],
+)  # fmt: skip
+def test_what_has_no_end_is_kept_to_ten_decimals(  # type: ignore[no-untyped-def]
+    database: Database, fill, given_: Decimal, kept: str
+) -> None:
+    fill.student("ada")
+    fill.mark("ada", "automatic", str(given_))
+    with database.reading() as session:
+        assert session.scalars(select(Mark.points)).one() == Decimal(kept)
 
 
 @pytest.mark.parametrize("points", [0.5, 1, "1", Decimal("NaN"), Decimal("Infinity"), Decimal(10) ** 8])
@@ -52,7 +82,7 @@ def test_sqlite_keeps_marks_as_text_and_never_as_floats(sqlite_database) -> None
                  reason="", at=datetime.now(UTC))
         )  # fmt: skip
     with database.reading() as session:
-        assert session.execute(text("SELECT typeof(points), points FROM mark")).one() == ("text", "0.1000")
+        assert session.execute(text("SELECT typeof(points), points FROM mark")).one() == ("text", "0.1000000000")
 
 
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
