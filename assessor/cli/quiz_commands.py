@@ -212,6 +212,42 @@ def review(ctx: click.Context, name: str, student: str, as_json: bool) -> None:
                 _print_lines(text, "   > ")
 
 
+@quiz.command()
+@click.argument("name", metavar="QUIZ")
+@json_option
+@click.pass_context
+def items(ctx: click.Context, name: str, as_json: bool) -> None:
+    """Item analysis: how hard each question was, and how well it told students apart.
+
+    Of first attempts, by their newest scores. Writes reports/items-QUIZ.html.
+    """
+    from assessor.workflow.quiz_items import as_json as machine_readable
+    from assessor.workflow.quiz_items import quiz_items
+
+    done = quiz_items(*open_both(ctx), name, now=datetime.now(UTC))
+    if as_json:
+        click.echo(machine_readable(done))
+        return
+
+    def shown(value: float | None, places: int = 1) -> str:
+        return "-" if value is None else f"{value:.{places}f}"
+
+    rows = [
+        [
+            item.name, item.shown, shown(item.facility, 2), shown(item.discrimination),
+            f"{shown(item.low)} to {shown(item.high)}", shown(item.efficiency), "; ".join(item.flags),
+        ]
+        for item in done.analysis.items
+    ]  # fmt: skip
+    print_table(f"{name}: questions", ["question", "shown", "facility", "discr. %", "95 %", "effic. %", "look at"], rows)
+    whole = done.analysis.whole
+    click.echo(
+        f"{whole.students} students, mean {whole.mean:.1f} %, SD {shown(whole.sd)} %, alpha {shown(whole.alpha, 2)}, "
+        f"standard error of a mark {shown(whole.sem)} %"
+    )
+    click.echo(done.page)
+
+
 @quiz.command("import")
 @name_argument
 @results_file

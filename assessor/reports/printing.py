@@ -17,6 +17,7 @@ section, .scroll {{ overflow: visible !important; }}
 body {{ font-size: 8.5pt !important; }}
 table {{ width: 100%; font-size: 7.5pt; }}
 th, td {{ padding: 1.5pt 3pt !important; }}
+thead th {{ white-space: normal !important; }}
 """
 
 

@@ -46,6 +46,7 @@ from assessor.marking.statistics import (
     suppressed,
 )
 from assessor.reports import board_figures as figures
+from assessor.reports.figures import data_url
 from assessor.reports.pages import render
 from assessor.reports.printing import write_pdf
 from assessor.reports.text import local_time
@@ -144,7 +145,7 @@ def board_report(
     report = _report(course, database, book, earlier, now)
     folder = course.root / "reports"
     paths = [folder / "board.html", folder / "board.pdf"]
-    page = render("board_report.html", report=report, image=figures.data_url)
+    page = render("board_report.html", report=report, image=data_url)
     write_text(paths[0], page)
     write_pdf(page, paths[1], footer=f"{course.code}, board report, made {report.made}; confidential", landscape=True)
     for name, svg in report.pictures.items():

@@ -74,7 +74,7 @@ def test_the_commands_work_as_they_stand_there(course: Path, monkeypatch: pytest
     monkeypatch.chdir(course)
     blocks = re.findall(r"```console\n(.*?)```", TEXT, re.DOTALL)
     lines = [line.removeprefix("$ assessor ") for block in blocks for line in block.splitlines()]
-    assert len(lines) == 4 and all(line.startswith("quiz ") for line in lines)
+    assert len(lines) == 5 and all(line.startswith("quiz ") for line in lines)
     preview = run(course, "quiz preview quiz1 ada01 --json")
     with (course / "answers.csv").open("w", newline="") as file:
         answers = csv.writer(file)
@@ -83,6 +83,7 @@ def test_the_commands_work_as_they_stand_there(course: Path, monkeypatch: pytest
     said = [run(course, line) for line in lines]
     assert "attempt 1, until" in said[0] and "handed in with" in said[1] and "25 % more time" in said[2]
     assert "1 attempts; 1 new, 0 changed\n1 new marks" in said[3]
+    assert "1 students" in said[4] and "items-quiz1.html" in said[4]
     assert "1 as before" in run(course, "quiz mark quiz1")
 
 
