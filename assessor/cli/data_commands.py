@@ -133,9 +133,8 @@ def retention(ctx: click.Context, applied: bool, reason: str, yes: bool, as_json
     rows = [[each.student, each.last or "-", each.until, each.waits] for each in (*found.due, *found.waiting)]
     if rows:
         print_table("kept for long enough", ["student", "newest row", "kept until", "still kept because"], rows)
-    click.echo(
-        f"{len(found.due)} of {found.students} records due: {found.years} years after the module's end on {found.ended}"
-    )
+    years = f"{found.years} year{'s' * (found.years > 1)}"
+    click.echo(f"{len(found.due)} of {found.students} records due: {years} after the module's end, {found.ended}")
     if found.erased:
         click.echo(f"erased {len(found.erased)}; backups from before still hold them: `assessor backup FILE --keep N`")
 

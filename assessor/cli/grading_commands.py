@@ -49,7 +49,7 @@ def autograde(
     with Bar("grading", quiet=as_json) as bar:
         report = run(
             course, database, names, workers=workers, cluster=cluster,
-            progress=lambda row, done, total: bar.advance(done, total),
+            progress=lambda row, done, total: bar.advance(done, total), author=whoami(),
         )  # fmt: skip
     if as_json:
         print_json(report)

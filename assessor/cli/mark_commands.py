@@ -133,7 +133,7 @@ def feedback(ctx: click.Context, names: tuple[str, ...], students: tuple[str, ..
     course, database = open_both(ctx)
     pages = 0
     for name in names or [None]:
-        pages += len(write(course, database, name, students or None, now=datetime.now(UTC)).paths)
+        pages += len(write(course, database, name, students or None, now=datetime.now(UTC), author=whoami()).paths)
     click.echo(f"{pages} pages in {course.root / 'feedback'}")
 
 

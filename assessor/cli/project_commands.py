@@ -120,7 +120,7 @@ def collect(ctx: click.Context, name: str, as_json: bool) -> None:
     """Take in what teams handed in, plans and final work."""
     from assessor.workflow.project_handin import collect_teams
 
-    reports = collect_teams(*open_both(ctx), name, now=datetime.now(UTC))
+    reports = collect_teams(*open_both(ctx), name, now=datetime.now(UTC), author=whoami())
     if as_json:
         print_json(reports)
         return
@@ -260,7 +260,7 @@ def feedback(ctx: click.Context, name: str) -> None:
     from assessor.workflow.project_marking import write_feedback
 
     course, database = open_both(ctx)
-    paths = write_feedback(course, database, name)
+    paths = write_feedback(course, database, name, author=whoami(), now=datetime.now(UTC))
     click.echo(f"{len(paths)} pages in {course.root / 'feedback'}")
 
 

@@ -92,7 +92,7 @@ def start(ctx: click.Context, name: str, student: str, as_json: bool) -> None:
     from assessor.workflow.quiz_take import start as begin
 
     course, database = open_both(ctx)
-    done = begin(course, database, name, student, now=datetime.now(UTC))
+    done = begin(course, database, name, student, now=datetime.now(UTC), author=whoami())
     if as_json:
         print_json(done)
         return
@@ -118,10 +118,11 @@ def answer(ctx: click.Context, name: str, student: str, file: Path, encoding: st
     from assessor.workflow.quiz_take import read_answers, save
 
     course, database = open_both(ctx)
-    saved = save(course, database, name, student, read_answers(file, encoding=encoding), now=datetime.now(UTC))
+    answers, now = read_answers(file, encoding=encoding), datetime.now(UTC)
+    saved = save(course, database, name, student, answers, now=now, author=whoami())
     click.echo(f"{name}, {student}: {saved} answers saved")
     if hand_in:
-        click.echo(f"handed in with {end(course, database, name, student, now=datetime.now(UTC))} answers")
+        click.echo(f"handed in with {end(course, database, name, student, now=now, author=whoami())} answers")
 
 
 @quiz.command("hand-in")
@@ -132,7 +133,7 @@ def hand_in(ctx: click.Context, name: str, student: str) -> None:
     """End STUDENT's attempt before its time is up."""
     from assessor.workflow.quiz_take import hand_in as end
 
-    count = end(*open_both(ctx), name, student, now=datetime.now(UTC))
+    count = end(*open_both(ctx), name, student, now=datetime.now(UTC), author=whoami())
     click.echo(f"{name}, {student}: handed in with {count} answers")
 
 

@@ -112,7 +112,7 @@ def collect(
     from assessor.workflow.collect import find_source
 
     source = find_source(place, pattern, exchange)
-    report = take_in(*open_both(ctx), assignment, source, now=datetime.now(UTC))
+    report = take_in(*open_both(ctx), assignment, source, now=datetime.now(UTC), author=whoami())
     if as_json:
         print_json(report)
         return

@@ -30,6 +30,7 @@ from pathlib import Path
 
 from assessor.course import AUTOMATIC, Assignment, Course
 from assessor.database import Database, queue
+from assessor.database.audit import add_event
 from assessor.database.locking import writer_lock
 from assessor.database.queries import ungraded
 from assessor.grading.grade import grade
@@ -114,6 +115,7 @@ def autograde(
     cluster: str | None = None,
     progress: Progress | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    author: str = AUTHOR,
 ) -> AutogradeReport:
     """Grades what counts and is not graded yet.
 
@@ -121,6 +123,7 @@ def autograde(
         names: notebook assignments to grade; all of them when empty.
         workers: worker processes; the number of cores when None; 0 grades in this process.
         cluster: address of a Dask scheduler whose workers grade instead; they see the course at the same path.
+        author: who started it, for the audit.
         progress: called once at the start (with no row) and after each submission, with how many are done of how many.
 
     Raises:
@@ -132,6 +135,10 @@ def autograde(
     with writer_lock(course.root):
         queue.release_stale(database)
         tickets = _enqueue(course, database, [a for a in assignments if a.kind == "notebook"], clock())
+        if tickets:
+            with database.transaction() as session:
+                detail = {"assignments": sorted({ticket.assignment.name for ticket in tickets}), "submissions": len(tickets)}
+                add_event(session, author, "autograde", clock(), detail)
         run = _Run(course, database, clock, progress, len(tickets))
         if cluster and tickets:
             run.grade_on(ClusterExecutor(cluster), tickets)

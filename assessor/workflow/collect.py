@@ -17,6 +17,7 @@ from pathlib import Path
 
 from assessor.course import Assignment, Course
 from assessor.database import Database
+from assessor.database.audit import add_event
 from assessor.database.queries import attempts, student_ids
 from assessor.database.tables import Submission
 from assessor.errors import AssessorError, ReceiptInvalid, SubmissionRefused
@@ -113,7 +114,9 @@ def find_source(place: Path | None, pattern: str | None, exchange: Path | None) 
     return Named(place, pattern)
 
 
-def collect(course: Course, database: Database, name: str, source: Source, *, now: datetime) -> CollectReport:
+def collect(
+    course: Course, database: Database, name: str, source: Source, *, now: datetime, author: str = "collect"
+) -> CollectReport:
     """Takes in all hand-ins of an assignment that a source holds.
 
     Running it again takes only what is new. A crash in between loses nothing.
@@ -131,13 +134,14 @@ def collect(course: Course, database: Database, name: str, source: Source, *, no
         found = _from_exchange(course, assignment, source)
     else:
         found = _from_named(course, source)
-    rows = [_take(course, database, assignment, hand_in, known, now) for hand_in in found]
+    rows = [_take(course, database, assignment, hand_in, known, now, author) for hand_in in found]
     return CollectReport(name, tuple(rows))
 
 
 def _take(
-    course: Course, database: Database, assignment: Assignment, found: HandIn, known: frozenset[str], now: datetime
-) -> CollectRow:
+    course: Course, database: Database, assignment: Assignment, found: HandIn, known: frozenset[str], now: datetime,
+    author: str,
+) -> CollectRow:  # fmt: skip
     late = found.submitted_at > assignment.due
     if found.fault:
         return CollectRow(found.student, None, "refused", late, found.fault)
@@ -149,7 +153,7 @@ def _take(
     except SubmissionRefused as fault:
         place = _set_aside(course, assignment, found)
         return CollectRow(found.student, None, "refused", late, f"{fault.file}: {fault.reason}; kept in {place}")
-    return _store(course, database, assignment, found, files, late=late, now=now)
+    return _store(course, database, assignment, found, files, late=late, now=now, author=author)
 
 
 def _store(
@@ -161,6 +165,7 @@ def _store(
     *,
     late: bool,
     now: datetime,
+    author: str,
 ) -> CollectRow:
     """Files first, then the row: a folder without a row is a crash's and is replaced."""
     digest = digest_of(files)
@@ -183,6 +188,8 @@ def _store(
                 submitted_at=found.submitted_at, collected_at=now, sha256=digest, origin=found.origin, note="; ".join(notes),
             )
         )  # fmt: skip
+        detail = {"student": found.student, "assignment": assignment.name, "attempt": attempt, "sha256": digest}
+        add_event(session, author, "collect", now, detail)
     if any(old.submitted_at > found.submitted_at for old in earlier):
         notes.append("came in after an attempt that was handed in later; it counts as the newest")
     return CollectRow(found.student, attempt, "new", late, "; ".join(notes))

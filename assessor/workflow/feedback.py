@@ -18,6 +18,7 @@ from sqlalchemy.orm import defer, selectinload
 
 from assessor.course import AUTOMATIC, Assignment, Course
 from assessor.database import Database
+from assessor.database.audit import add_event
 from assessor.database.gradebook import StudentRow, gradebook
 from assessor.database.tables import GradingRecord, Submission, TestRecord
 from assessor.errors import UnknownName
@@ -70,8 +71,9 @@ def feedback(
     students: Sequence[str] | None = None,
     *,
     now: datetime,
+    author: str = "feedback",
 ) -> Pages:
-    """Writes feedback/STUDENT/ASSIGNMENT.html and feedback/STUDENT/index.html.
+    """Writes feedback/STUDENT/ASSIGNMENT.html and feedback/STUDENT/index.html. The audit keeps by whom, when and of what.
 
     The module's page shows marks only of assignments whose own page was written for the student: writing that is what
     gives the mark out.
@@ -104,6 +106,10 @@ def feedback(
         path = course.root / "feedback" / student.id / "index.html"
         write_text(path, module_page(student_page(course, student, path.parent, cohort, now)))
         paths.append(path)
+    if book:
+        with database.transaction() as session:
+            detail = {"assignment": assignment, "students": None if students is None else [student.id for student in book]}
+            add_event(session, author, "feedback", now, detail)
     return Pages(tuple(paths))
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from assessor.course import Assignment, Attachment, Course
 from assessor.database import Database
+from assessor.database.audit import add_event
 from assessor.database.queries import attempts
 from assessor.database.tables import Submission
 from assessor.errors import AssessorError, ImportRefused, SubmissionRefused, UnknownName
@@ -143,7 +144,9 @@ def _unbundled(course: Course, data: bytes) -> bytes:
     return found.results["../files.zip"]
 
 
-def collect_teams(course: Course, database: Database, name: str, *, now: datetime) -> tuple[CollectReport, CollectReport]:
+def collect_teams(
+    course: Course, database: Database, name: str, *, now: datetime, author: str = "collect"
+) -> tuple[CollectReport, CollectReport]:
     """Takes in what teams handed in: a submission for every member, and the signed split. Again takes only what is new.
 
     Returns:
@@ -153,7 +156,7 @@ def collect_teams(course: Course, database: Database, name: str, *, now: datetim
         UnknownName, AssessorError: there is no such project.
     """
     project = load_project(course, name)
-    final = [_take(course, database, project, found, now) for found in from_inbox(course, asked_for(project))]
+    final = [_take(course, database, project, found, now, author) for found in from_inbox(course, asked_for(project))]
     plans = [
         _take_plan(course, database, project, found)
         for found in (from_inbox(course, plan_of(project)) if project.plan_due else ())
@@ -161,7 +164,9 @@ def collect_teams(course: Course, database: Database, name: str, *, now: datetim
     return CollectReport(name, tuple(final)), CollectReport(f"{name}-plan", tuple(plans))
 
 
-def _take(course: Course, database: Database, project: Project, found: HandIn, now: datetime) -> CollectRow:
+def _take(
+    course: Course, database: Database, project: Project, found: HandIn, now: datetime, author: str
+) -> CollectRow:
     team, late = found.student, found.submitted_at > project.assignment.due
     try:
         if found.fault:
@@ -184,6 +189,8 @@ def _take(course: Course, database: Database, project: Project, found: HandIn, n
                         submitted_at=found.submitted_at, collected_at=now, sha256=digest, origin=f"team {team}",
                     )
                 )  # fmt: skip
+            detail = {"team": team, "students": list(members), "assignment": project.name, "attempt": attempt, "sha256": digest}
+            add_event(session, author, "collect", now, detail)
             note = _take_split(session, project, team, members, course.root / place / SPLIT, attempt, now)
     except (SubmissionRefused, UnknownName) as fault:
         return CollectRow(team, None, "refused", late, fault.reason if isinstance(fault, SubmissionRefused) else str(fault))

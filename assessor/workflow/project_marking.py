@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from assessor.course import TOTAL, Course
 from assessor.database import Database
 from assessor.database.acts import Act, Verb, acts_in_force, add_act
+from assessor.database.audit import add_event
 from assessor.database.queries import attempts
 from assessor.database.types import PLACES
 from assessor.errors import AssessorError, ImportRefused
@@ -216,7 +217,9 @@ class CriterionLine:
     leaves: tuple[LeafLine, ...]
 
 
-def write_feedback(course: Course, database: Database, name: str) -> tuple[Path, ...]:
+def write_feedback(
+    course: Course, database: Database, name: str, *, author: str = "feedback", now: datetime | None = None
+) -> tuple[Path, ...]:
     """Writes a page for every member of every team that has its mark: scores, comments, claims; no marker's name.
 
     Raises:
@@ -239,6 +242,9 @@ def write_feedback(course: Course, database: Database, name: str) -> tuple[Path,
             paths.append(path)
     if not paths:
         raise AssessorError(f"{name}: no team has its mark yet; `assessor project marks` says what is missing")
+    with database.transaction() as session:
+        detail = {"assignment": name, "students": sorted({path.parent.name for path in paths})}
+        add_event(session, author, "project feedback", now or datetime.now(UTC), detail)
     return tuple(paths)
 
 

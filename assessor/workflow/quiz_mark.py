@@ -34,6 +34,9 @@ OURS = "quiz {}, key "
 """How the reasons of marks begin that are made here."""
 
 
+FOUR = Decimal("0.0001")
+
+
 @dataclass(frozen=True)
 class Change:
     """One attempt whose score is, or would be, another than before; `questions` whose fractions differ."""
@@ -130,7 +133,11 @@ def _by_hand(session: Session, name: str, resits: Mapping[str, Resit]) -> list[s
 
 
 def _differs(attempt: Attempt, score: Score) -> bool:
-    return attempt.points is not None and (attempt.points, attempt.fractions) != (_kept(score), _fractions(score.judged))
+    """Points to four decimals, which is all that earlier versions kept; they follow from the fractions."""
+    if attempt.points is None:
+        return False
+    alike = attempt.points.quantize(FOUR) == score.points.quantize(FOUR)
+    return not alike or attempt.fractions != _fractions(score.judged)
 
 
 def _kept(score: Score) -> Decimal:

@@ -17,6 +17,7 @@ from assessor.course import Assignment, Course
 from assessor.csvfile import read_csv
 from assessor.database import Database
 from assessor.database.acts import Act, Verb, acts_in_force, add_act, decided
+from assessor.database.audit import add_event
 from assessor.database.enrolment import find_student
 from assessor.database.queries import extended_until
 from assessor.database.quizzes import Attempt, QuizAttempt, QuizEnd, QuizResponse, attempts_of
@@ -56,8 +57,13 @@ def quiz_of(course: Course, name: str) -> tuple[Assignment, Quiz]:
     return assignment, read_quiz(course.root, name)
 
 
-def start(course: Course, database: Database, name: str, student: str, *, now: datetime) -> Started:
+def start(
+    course: Course, database: Database, name: str, student: str, *, now: datetime, author: str | None = None
+) -> Started:
     """Starts an attempt, or shows the one that goes on already.
+
+    Args:
+        author: who typed it, for the audit; the student where it is not given.
 
     Raises:
         UnknownName: no such quiz or student.
@@ -89,6 +95,7 @@ def start(course: Course, database: Database, name: str, student: str, *, now: d
         )  # fmt: skip
         session.add(row)
         session.flush()
+        add_event(session, author or own, "quiz start", now, {"student": own, "quiz": name, "attempt": number})
         fresh = Attempt(row.id, own, number, now, deadline, None, row.paper, {}, None, None)
     return _started(quiz, fresh, again=False)
 
@@ -127,7 +134,10 @@ def read_answers(file: Path, *, encoding: str | None = None) -> dict[int, str]:
     return found
 
 
-def save(course: Course, database: Database, name: str, student: str, answers: Mapping[int, str], *, now: datetime) -> int:
+def save(
+    course: Course, database: Database, name: str, student: str, answers: Mapping[int, str], *, now: datetime,
+    author: str | None = None,
+) -> int:  # fmt: skip
     """Appends answers to the attempt that goes on, all or none: by question number from 1, in the words of the paper.
 
     Returns:
@@ -149,10 +159,14 @@ def save(course: Course, database: Database, name: str, student: str, answers: M
                 continue  # it earns the same whatever is answered, and may not be what was drawn any more
             given = typed_in(marker.key(slot).question, slot, text, number)
             session.add(QuizResponse(attempt_id=attempt.id, place=number - 1, answer=given, at=now))
+        detail = {"student": attempt.student, "quiz": name, "attempt": attempt.number, "questions": sorted(answers)}
+        add_event(session, author or attempt.student, "quiz answer", now, detail)
     return len(answers)
 
 
-def hand_in(course: Course, database: Database, name: str, student: str, *, now: datetime) -> int:
+def hand_in(
+    course: Course, database: Database, name: str, student: str, *, now: datetime, author: str | None = None
+) -> int:
     """Ends the attempt that goes on, and says how many of its questions are answered.
 
     Raises:
@@ -162,6 +176,8 @@ def hand_in(course: Course, database: Database, name: str, student: str, *, now:
     with database.transaction() as session:
         attempt = _going(session, quiz, name, student, now)
         session.add(QuizEnd(attempt_id=attempt.id, at=now))
+        detail = {"student": attempt.student, "quiz": name, "attempt": attempt.number}
+        add_event(session, author or attempt.student, "quiz hand-in", now, detail)
     return sum(given not in (None, "", []) for given in attempt.answers.values())
 
 
