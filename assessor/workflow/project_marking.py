@@ -222,6 +222,8 @@ def write_feedback(
 ) -> tuple[Path, ...]:
     """Writes a page for every member of every team that has its mark: scores, comments, claims; no marker's name.
 
+    A member whose mark is held gets none.
+
     Raises:
         UnknownName, AssessorError: there is no such project.
     """
@@ -232,11 +234,12 @@ def write_feedback(
     with database.reading() as session:
         state, teams = _state(course, session, project), teams_of(session, name)
         sheets = _sheets(session, name, rubric)
+        held = {act.student_id for act in acts_in_force(session, Act.verb == Verb.HOLD, Act.subject == name)}
     for team in state.teams:
         if team.percent is None:
             continue
         page = _page(course, project, team, rubric, list(sheets[team.team].values()), found.get(team.team))
-        for member in teams[team.team]:
+        for member in (each for each in teams[team.team] if each not in held):
             path = course.root / "feedback" / member / f"{name}-rubric.html"
             write_text(path, page)
             paths.append(path)

@@ -22,7 +22,7 @@ from tests.assessor.cli.test_wrong_tables import walked
 from tests.assessor.workflow.test_quiz import BANK, TOML
 
 CHANGES_NOTHING = {
-    "check", "doctor", "explain", "quiz preview", "quiz review", "quiz validate", "receipt verify", "replay",
+    "check", "doctor", "explain", "quiz items", "quiz preview", "quiz review", "quiz validate", "receipt verify", "replay",
     "review list", "review show", "second list", "moderate report", "board acts", "board propose", "board report", "project form",
     "project marks", "status", "validate", "export",
 }  # fmt: skip

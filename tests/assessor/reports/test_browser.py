@@ -8,8 +8,11 @@ is no wall is tested too: a browser that noticed nothing would prove nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from markupsafe import Markup, escape
@@ -30,7 +33,9 @@ from assessor.reports.feedback import (
     module_page,
     test_line,
 )
-from assessor.reports.pages import content_security_policy, style
+from assessor.reports.marksheet_html import write_html
+from assessor.reports.pages import content_security_policy, render, style
+from assessor.reports.sheet import Sheet
 from tests.assessor.reports.browser import Browser, serving
 
 pytestmark = pytest.mark.xdist_group("chromium")
@@ -238,6 +243,39 @@ def test_other_pages_of_all_attacks_do_nothing(browser: Browser) -> None:
         assert browser.visible("87.5 %") and browser.visible(MADE)
     assert browser.load(to_html(hostile(attacks[0]), "".join(attacks))) == []
     assert browser.visible(f"{HONEST} 9.")
+
+
+def test_pages_of_the_staff_do_nothing_with_hostile_names(
+    browser: Browser, sheet: Sheet, make: SimpleNamespace, tmp_path: Path
+) -> None:
+    """The mark sheet, a team's page and the page of what its code gave: names, claims and comments are attacks."""
+    attacks = [attack_of(name, browser) for name in ATTACKS]
+    rows = [replace(row, name=attack) for row, attack in zip(make.rows(sheet, len(attacks)), attacks, strict=True)]
+    hostile_sheet = replace(sheet, title=attacks[0], provenance=tuple((each, each) for each in attacks))
+    write_html(hostile_sheet, [*rows, make.row(sheet, 999, MADE, rows[0].cells)], tmp_path / "sheet.html")
+    claims = [
+        SimpleNamespace(claim=each, where=each, direction=each, value=1.0, mean=None, status=each, why=each) for each in attacks
+    ]
+    run = SimpleNamespace(seed=1, words=attacks[0], wall_seconds=1.0, cpu_seconds=1.0, peak_memory_bytes=1, ended_well=True)
+    found = SimpleNamespace(
+        claims=claims, error_rate=0.05, team=attacks[0], attempt=1, count=len, runs=[run], notes=attacks, device=attacks[0],
+        flags=dict.fromkeys(attacks, True),
+    )  # fmt: skip
+    leaves = [SimpleNamespace(text=each, score=each, comments=(each,)) for each in attacks]
+    criterion = SimpleNamespace(text=attacks[0], weight=Decimal(20), score=attacks[0], leaves=leaves)
+    team = render(
+        "project_feedback.html", course=attacks[0], title=attacks[0], team=attacks[0], percent=61.5, criteria=[criterion],
+        found=found,
+    )  # fmt: skip
+    pages = {
+        MADE: (tmp_path / "sheet.html").read_text("utf-8"),
+        "What your code gave": team,
+        "Code completeness": render("project_reproduction.html", found=found, course=attacks[0]),
+    }
+    for words, page in pages.items():
+        for made in (page, without_policy(page)):
+            assert browser.load(made, settle_seconds=0.3) == [], words
+            assert browser.visible(words), words
 
 
 def test_the_policy_alone_stops_scripts_and_loads(browser: Browser) -> None:

@@ -14,6 +14,7 @@ from assessor.database import Database
 from assessor.database.tables import Mark
 from assessor.errors import AssessorError, ImportRefused, UnknownName
 from assessor.projects.teams import SplitState
+from assessor.workflow.decide import By, hold
 from assessor.workflow.project_marking import make_form, marking, record_form, settle, write_feedback
 from assessor.workflow.project_teams import import_teams, set_split
 from tests.assessor.projects.test_rubric import SMALL
@@ -139,3 +140,11 @@ def test_a_page_holds_scores_and_comments_escaped_and_no_marker(course: Course, 
     assert {path.parent.name for path in paths} == {"ada", "bob"}
     page = paths[0].read_text()
     assert "&lt;b&gt;bold&lt;/b&gt; claim" in page and "61.0 %" in page and "marker-" not in page and "fine" in page
+
+
+def test_a_member_whose_mark_is_held_gets_no_page(course: Course, database: Database, tmp_path: Path) -> None:
+    for marker in ("kim", "lou"):
+        give(course, database, tmp_path, "t1", marker, "60 60 60", "fine")
+    hold(course, database, "bob", "project", By("lee", "a case", NOW))
+    assert {path.parent.name for path in write_feedback(course, database, "project")} == {"ada"}
+    assert not (course.root / "feedback/bob").exists()
