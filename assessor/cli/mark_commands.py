@@ -157,6 +157,28 @@ def extensions(ctx: click.Context, file: Path, encoding: str | None, as_json: bo
 
 
 @click.command()
+@results_file
+@encoding_option
+@json_option
+@click.pass_context
+def marks(ctx: click.Context, file: Path, encoding: str | None, as_json: bool) -> None:
+    """Give many marks: a CSV with the columns student, assignment, points, reason and, if you like, item.
+
+    POINTS as of `mark`; students by id or marking id. All of them or none; what is in force already is left alone.
+    """
+    from assessor.workflow.marks_import import import_marks
+
+    done = import_marks(*open_both(ctx), file, author=whoami(), now=datetime.now(UTC), encoding=encoding)
+    if as_json:
+        print_json(done)
+        return
+    click.echo(f"{file}: {done.new} new marks, {done.unchanged} as before")
+    if done.left:
+        who = ", ".join(done.left)
+        click.echo(f"left alone, since they try again by decision of the board: {who}; `assessor mark` gives that mark")
+
+
+@click.command()
 @click.argument("student")
 @names_argument
 @click.option("--history", is_flag=True, help="Every mark that was ever given, by whom, when and why.")
@@ -212,4 +234,4 @@ def _show_history(ctx: click.Context, student: str, names: tuple[str, ...], as_j
     print_table(f"{student}: every mark", columns, rows)
 
 
-COMMANDS = (mark, extend, extensions, explain, marksheet, feedback)
+COMMANDS = (mark, marks, extend, extensions, explain, marksheet, feedback)

@@ -84,9 +84,14 @@ def counting_attempt(course: Course, session: Session, student: str, assignment:
     return counting_submission(session, student, assignment, course.marking.counting_attempt, _penalised(course))
 
 
+def in_force_now(course: Course, session: Session) -> InForce:
+    """Everything in force, by the course's rule of which attempt counts."""
+    return in_force(session, course.marking.counting_attempt, _penalised(course))
+
+
 def in_force_of(course: Course, session: Session, student: str) -> list[GivenMark]:
     """The marks in force of one student."""
-    force = in_force(session, course.marking.counting_attempt, _penalised(course))
+    force = in_force_now(course, session)
     return [mark for mark in force.marks.values() if mark.student == student]
 
 

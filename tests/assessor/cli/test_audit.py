@@ -59,6 +59,7 @@ STEPS = [
     ("project feedback", "project feedback"),
     ("project import {desk}/marks.csv", "import"),
     ("mark ada tiny 2", "mark"),
+    ("marks {desk}/given.csv", "import"),
     ("extend ada tiny '+3 days'", "extend"),
     ("extensions {desk}/extensions.csv", "extend"),
     ("feedback", "feedback"),
@@ -140,6 +141,7 @@ def course(tmp_path: Path) -> Path:
         "quiz.csv": "student,score\n" + "".join(f"{who},21\n" for who in PEOPLE),
         "teams.csv": "team,student\nt1,ada\nt1,bob\nt1,eve\n",
         "marks.csv": "team,student,mark\nt2,dan,64\n",
+        "given.csv": "student,assignment,points,reason\nada,tiny,2.5,read\ndan,tiny,NS,nothing came\n",
         "extensions.csv": f"student,assignment,until,reason\nbob,tiny,{iso(days=-5)},ill\n",
     }.items():
         (desk / file).write_text(text)

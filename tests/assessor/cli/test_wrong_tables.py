@@ -44,6 +44,10 @@ class Command:
 
 COMMANDS = {
     "roster": Command(("roster",), "id,name,email", ("zoe,Zoe,z@example.org", "yan,Yan,y@example.org"), "name"),
+    "marks": Command(
+        ("marks",), "student,assignment,item,points,reason", ("ada,powers,argument,2,read", "bob,powers,argument,3,read"),
+        "reason",
+    ),
     "extensions": Command(
         ("extensions",), "student,assignment,until,reason", ("ada,powers,+3 days,ill", "bob,powers,+2 days,away"), "reason"
     ),
@@ -164,8 +168,10 @@ NUMBERS = ["101", "-1", "NaN", "Infinity", "-Infinity", "1e1", "7,5", "=1+1", ""
 
 
 @pytest.mark.parametrize("text", NUMBERS)
-@pytest.mark.parametrize(("name", "column"), [("quiz results", "score"), ("project marks", "mark"), ("project marks", "share"),
-                                              ("split", "share")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [("marks", "points"), ("quiz results", "score"), ("project marks", "mark"), ("project marks", "share"), ("split", "share")],
+)
 def test_what_is_no_number_in_range_is_refused(refused: Ready, name: str, column: str, text: str) -> None:
     fault = refused(COMMANDS[name], COMMANDS[name].table(**{column: f'"{text}"'}))
     assert (fault.row, fault.column) == (3, column)
@@ -181,7 +187,7 @@ def test_a_time_that_is_none_or_is_not_later_is_refused(refused: Ready, text: st
     assert (fault.row, fault.column) == (3, "until")
 
 
-@pytest.mark.parametrize("name", ["extensions", "quiz results", "project marks", "teams", "split"])
+@pytest.mark.parametrize("name", ["marks", "extensions", "quiz results", "project marks", "teams", "split"])
 def test_an_unknown_student_is_refused(refused: Ready, name: str) -> None:
     fault = refused(COMMANDS[name], COMMANDS[name].table(student="zed"))
     assert (fault.row, fault.column) == (3, "student") and "zed" in str(fault)
@@ -191,6 +197,11 @@ def test_an_unknown_student_is_refused(refused: Ready, name: str) -> None:
     ("name", "changed", "column"),
     [
         ("roster", {"id": "zoe"}, "id"),
+        ("marks", {"student": "ada"}, "student"),
+        ("marks", {"assignment": "power"}, "assignment"),
+        ("marks", {"item": "arguments"}, "item"),
+        ("marks", {"reason": " "}, "reason"),
+        ("marks", {"assignment": "quiz1", "item": "", "points": "30.0000000001"}, "points"),
         ("extensions", {"student": "ada"}, "until"),
         ("quiz results", {"student": "ada"}, "student"),
         ("project marks", {"student": "ada"}, "student"),

@@ -17,8 +17,10 @@ from assessor.csvfile import read_csv
 from assessor.database import Database, open_database
 from assessor.database.tables import Event, Extension, Mark, Student
 from assessor.errors import AssessorError, DatabaseUnavailable, ImportRefused, UnknownName
+from assessor.workflow.decide import By, defer
 from assessor.workflow.extend import add_extension, import_extensions
 from assessor.workflow.mark import add_mark
+from assessor.workflow.marks_import import import_marks
 from assessor.workflow.project_import import import_project
 from assessor.workflow.quiz_import import import_quiz
 from assessor.workflow.roster import import_roster
@@ -169,6 +171,34 @@ def test_a_mark_that_cannot_be_is_refused(
     with pytest.raises(AssessorError, match=words):
         add_mark(small, database, student, name, item, points, author="kim", reason=reason, now=NOW)
     assert marks(database) == []
+
+
+def test_a_table_of_marks_is_given_once_item_by_item(small: Course, database: Database, table: Table) -> None:
+    text = (
+        "student,assignment,item,points,reason\nada,powers,argument,2.5,clear\nM1,powers,argument,NS,no text\n"
+        "eve,quiz1,,12,by hand\nada,powers,automatic,1,by hand\n"
+    )
+    done = import_marks(small, database, table(text), author="kim", now=NOW)
+    assert (done.new, done.unchanged, done.left) == (4, 0, ())
+    assert marks(database) == [
+        ("ada", "argument", Decimal("2.5"), False), ("bob", "argument", Decimal(0), True), ("eve", "total", Decimal(12), False),
+        ("ada", "automatic", Decimal(1), False),
+    ]  # fmt: skip
+    again = import_marks(small, database, table(text.replace("2.5", "3")), author="kim", now=NOW)
+    assert (again.new, again.unchanged) == (1, 3)
+    with database.reading() as session:
+        newest = session.scalars(select(Mark).order_by(Mark.id.desc())).first()
+        events = [(event.author, event.verb, event.detail["students"]) for event in session.scalars(select(Event))]
+    assert newest is not None and (newest.author, newest.reason, newest.points) == ("kim", "clear", 3)
+    assert events == [("kim", "import", ["ada", "bob", "eve"]), ("kim", "import", ["ada"])]
+
+
+def test_a_table_of_marks_leaves_alone_who_tries_again(small: Course, database: Database, table: Table) -> None:
+    add_mark(small, database, "ada", "quiz1", None, "3", author="kim", reason="r", now=NOW)
+    defer(small, database, "ada", "quiz1", "+200 days", By("lee", "board", NOW))
+    text = "student,assignment,points,reason\nada,quiz1,30,r\nbob,quiz1,30,r\n"
+    assert import_marks(small, database, table(text), author="kim", now=NOW).left == ("ada",)
+    assert [row[0] for row in marks(database)] == ["ada", "bob"]
 
 
 # Extensions
