@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from assessor.quizzes.papers import Shown
+    from assessor.workflow.quiz_banks import Banks
 
 name_argument = click.argument("name", metavar="QUIZ")
 student_argument = click.argument("student")
@@ -252,14 +253,83 @@ def items(ctx: click.Context, name: str, as_json: bool) -> None:
 @quiz.command("import")
 @name_argument
 @results_file
+@click.option("--from", "system", type=click.Choice(["moodle", "blackboard", "canvas"]), help="As this system exports it.")
+@click.option("--column", help="With --from blackboard: which column of the grade centre.")
 @encoding_option
+@json_option
 @click.pass_context
-def quiz_import(ctx: click.Context, name: str, file: Path, encoding: str | None) -> None:
-    """Import the results of QUIZ: a CSV with the columns student, score and, if you like, out_of, attempt."""
-    from assessor.workflow.quiz_import import import_quiz
+def quiz_import(
+    ctx: click.Context, name: str, file: Path, system: str | None, column: str | None, encoding: str | None, as_json: bool
+) -> None:
+    """Import the results of QUIZ: a CSV with the columns student, score and, if you like, out_of, attempt.
 
-    done = import_quiz(*open_both(ctx), name, file, author=whoami(), now=datetime.now(UTC), encoding=encoding)
-    click.echo(f"{file}: {done.new} new marks, {done.unchanged} as before")
+    With --from, as an LMS exports it: Moodle's grades report, Blackboard's grade centre, Canvas's student analysis. Rows of
+    nobody in the class list, and attempts without a grade, are listed and give no mark.
+    """
+    from assessor.workflow.quiz_import import import_lms, import_quiz
+
+    course, database = open_both(ctx)
+    now = datetime.now(UTC)
+    if system is None:
+        done = import_quiz(course, database, name, file, author=whoami(), now=now, encoding=encoding)
+        if as_json:
+            print_json(done)
+            return
+        click.echo(f"{file}: {done.new} new marks, {done.unchanged} as before")
+        return
+    found = import_lms(
+        course, database, name, file, system, author=whoami(), now=now, column=column, encoding=encoding
+    )  # fmt: skip
+    if as_json:
+        print_json(found)
+        return
+    if found.strays:
+        print_table("rows without a mark", ["row", "who", "why"], [[one.row, one.who, one.why] for one in found.strays])
+    click.echo(f"{file}: {found.marks.new} new marks, {found.marks.unchanged} as before")
+    if found.without:
+        shown = ", ".join(found.without[:12]) + (" ..." if len(found.without) > 12 else "")
+        click.echo(f"no mark from it: {len(found.without)} of the class list ({shown})")
+
+
+@quiz.command("import-bank")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--from", "form", type=click.Choice(["gift", "moodle", "qti", "qti12"]), help="Its format, if not told by it.")
+@click.option("--topic", help="Put all of them into this bank.")
+@json_option
+@click.pass_context
+def import_bank(ctx: click.Context, file: Path, form: str | None, topic: str | None, as_json: bool) -> None:
+    """Write the questions of FILE (GIFT, Moodle XML, QTI) as banks of quizzes/.
+
+    What could not be carried is listed, question by question. A bank that is there already is never touched.
+    """
+    from assessor.workflow.quiz_banks import import_bank as bring_in
+
+    _tell_banks(bring_in(open_course(ctx), file, form=form, topic=topic), as_json)
+
+
+@quiz.command("export-bank")
+@click.argument("topics", nargs=-1, metavar="[BANK]...")
+@click.option("--to", "form", type=click.Choice(["gift", "moodle", "qti"]), required=True)
+@click.option("--out", type=click.Path(path_type=Path), help="Where to write (default: reports/).")
+@json_option
+@click.pass_context
+def export_bank(ctx: click.Context, topics: tuple[str, ...], form: str, out: Path | None, as_json: bool) -> None:
+    """Write BANKs of quizzes/, all where none is named, as GIFT, Moodle XML or a QTI 2.1 package."""
+    from assessor.workflow.quiz_banks import export_bank as write_out
+
+    _tell_banks(write_out(open_course(ctx), topics, form, out=out), as_json)
+
+
+def _tell_banks(done: Banks, as_json: bool) -> None:
+    if as_json:
+        print_json(done)
+        return
+    if done.notes:
+        rows = [[note.question, note.what, note.done] for note in done.notes]
+        print_table("not carried as it was", ["question", "what", "what became of it"], rows)
+    for path in done.paths:
+        click.echo(path)
+    click.echo(f"{done.questions} questions")
 
 
 def _print_paper(questions: Iterable[Shown]) -> None:
