@@ -167,24 +167,25 @@ def test_shapes_that_are_wrong_give_their_place(refused: Ready, name: str) -> No
 NUMBERS = ["101", "-1", "NaN", "Infinity", "-Infinity", "1e1", "7,5", "=1+1", "", "ten", "１０", "0x1F", "1.0000000000001"]
 
 
-@pytest.mark.parametrize("text", NUMBERS)
 @pytest.mark.parametrize(
     ("name", "column"),
     [("marks", "points"), ("quiz results", "score"), ("project marks", "mark"), ("project marks", "share"), ("split", "share")],
 )
-def test_what_is_no_number_in_range_is_refused(refused: Ready, name: str, column: str, text: str) -> None:
-    fault = refused(COMMANDS[name], COMMANDS[name].table(**{column: f'"{text}"'}))
-    assert (fault.row, fault.column) == (3, column)
-    assert ("decimal point, not a comma" in str(fault)) == ("," in text)
+def test_what_is_no_number_in_range_is_refused(refused: Ready, name: str, column: str) -> None:
+    for text in NUMBERS:
+        fault = refused(COMMANDS[name], COMMANDS[name].table(**{column: f'"{text}"'}))
+        assert (fault.row, fault.column) == (3, column), text
+        assert ("decimal point, not a comma" in str(fault)) == ("," in text)
 
 
-@pytest.mark.parametrize(
-    "text", ["-3 days", "+-3 days", "+3.5 days", "+9999 days", "NaN", "2027-13-01T00:00:00+00:00", "yesterday",
-             "2027-03-01T16:00:00", "+0 days"],
-)  # fmt: skip
-def test_a_time_that_is_none_or_is_not_later_is_refused(refused: Ready, text: str) -> None:
-    fault = refused(COMMANDS["extensions"], COMMANDS["extensions"].table(until=text))
-    assert (fault.row, fault.column) == (3, "until")
+TIMES = ["-3 days", "+-3 days", "+3.5 days", "+9999 days", "NaN", "2027-13-01T00:00:00+00:00", "yesterday",
+         "2027-03-01T16:00:00", "+0 days"]  # fmt: skip
+
+
+def test_a_time_that_is_none_or_is_not_later_is_refused(refused: Ready) -> None:
+    for text in TIMES:
+        fault = refused(COMMANDS["extensions"], COMMANDS["extensions"].table(until=text))
+        assert (fault.row, fault.column) == (3, "until"), text
 
 
 @pytest.mark.parametrize("name", ["marks", "extensions", "quiz results", "project marks", "teams", "split"])

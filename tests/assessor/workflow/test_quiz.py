@@ -444,4 +444,4 @@ def test_a_mark_is_rounded_once(laid: Callable[..., Course], database: Database)
     course = laid(bank=BANK.replace("- ( ) no\n", "- (33.33333333%) no\n"))
     take(course, database, "ada", 0)
     mark(course, database)
-    assert marks(database) == {"ada": Decimal("3.333333333")}, "a third of 30 by three, of the percentage as it is written"
+    assert marks(database) == {"ada": Decimal("3.333333333")}, "a third of a mark of 3, of 30, to the last decimal"
