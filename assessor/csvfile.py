@@ -75,17 +75,25 @@ def read_csv(
     Raises:
         ImportRefused: encoding, columns or a row's shape are wrong.
     """
-    line, names, rows = read_table(path, encoding=encoding)
-    header = [name.lower() for name in names]
-    if names:
-        _check_header(path, line, header, required, optional)
+
+    def head(line: int, names: list[str]) -> list[str]:
+        lowered = [name.lower() for name in names]
+        _check_header(path, line, lowered, required, optional)
+        return lowered
+
+    header, rows = read_table(path, head, encoding=encoding)
     if not rows:
         raise ImportRefused(path, None, None, "no rows", f"a table with the columns {', '.join(required)}")
     return [CsvRow(path, number, dict(zip(header, fields, strict=True))) for number, fields in rows]
 
 
-def read_table(path: Path, *, encoding: str | None = None) -> tuple[int, list[str], list[tuple[int, list[str]]]]:
-    """The header with its line and, with theirs, the rows of a table, whatever its columns are called and however often.
+def read_table(
+    path: Path, head: Callable[[int, list[str]], list[str]] = lambda line, names: names, *, encoding: str | None = None
+) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header and, with their lines, the rows of a table, whatever its columns are called and however often.
+
+    Args:
+        head: checks the header with its line, and gives it as it is to be called.
 
     Raises:
         ImportRefused: encoding or a row's shape are wrong.
@@ -93,20 +101,19 @@ def read_table(path: Path, *, encoding: str | None = None) -> tuple[int, list[st
     text = _decode(path, encoding)
     rows: list[tuple[int, list[str]]] = []
     header: list[str] = []
-    line = 0
     for number, fields in _fields(path, text):
         if not any(field.strip() for field in fields):
             continue
         for place, field in enumerate(fields):
             _check_field(path, number, header[place] if place < len(header) else None, field)
         if not header:
-            line, header = number, [field.strip() for field in fields]
+            header = head(number, [field.strip() for field in fields])
             continue
         if len(fields) != len(header):
             expected = f"{len(header)}, as in the header; a value that holds a comma stands in quotation marks"
             raise ImportRefused(path, number, None, f"{len(fields)} values", expected)
         rows.append((number, fields))
-    return line, header, rows
+    return header, rows
 
 
 def _fields(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:

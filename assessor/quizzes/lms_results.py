@@ -73,7 +73,7 @@ def read_lms(
     Raises:
         ImportRefused: file, row, column, what was found, what is expected.
     """
-    _, header, rows = read_table(file, encoding=encoding)
+    header, rows = read_table(file, encoding=encoding)
     if not rows:
         raise ImportRefused(file, None, None, "no rows", f"results as {system} exports them")
     table = _Table(file, header, rows)
