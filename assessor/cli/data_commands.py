@@ -50,7 +50,7 @@ def restore(ctx: click.Context, file: Path, as_json: bool) -> None:
 
 
 @click.command("export")
-@click.argument("system", type=click.Choice(["moodle", "canvas", "blackboard"]))
+@click.argument("system", type=click.Choice(["moodle", "canvas", "blackboard", "gradescope"]))
 @click.argument("file", type=FILE)
 @click.argument("names", nargs=-1, metavar="[ASSIGNMENT]...")
 @json_option
@@ -58,11 +58,19 @@ def restore(ctx: click.Context, file: Path, as_json: bool) -> None:
 def export_lms(ctx: click.Context, system: str, file: Path, names: tuple[str, ...], as_json: bool) -> None:
     """Write marks into FILE, a CSV that SYSTEM's gradebook imports.
 
-    Points after lateness and decisions. A mark in review, held or still to come is an empty cell; not submitted is 0.
+    Points after lateness and decisions. A mark in review, held or still to come is an empty cell; not submitted is 0. For
+    gradescope FILE is a zip with a results.json for each student, of one ASSIGNMENT.
     """
+    from assessor.workflow.gradescope import export_gradescope
     from assessor.workflow.lms_export import export_marks
 
-    done = export_marks(*open_both(ctx), system, file, names, now=datetime.now(UTC))
+    course, database = open_both(ctx)
+    if system == "gradescope":
+        if len(names) != 1:
+            raise click.UsageError("gradescope: name one ASSIGNMENT")
+        done = export_gradescope(course, database, file, names[0], now=datetime.now(UTC))
+    else:
+        done = export_marks(course, database, system, file, names, now=datetime.now(UTC))
     if as_json:
         print_json(done)
     else:
