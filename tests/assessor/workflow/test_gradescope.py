@@ -1,4 +1,4 @@
-
+# ruff: noqa: F401, F811 - fixtures of the feedback tests
 """results.json for Gradescope: its shape, the mark that counts, and nothing that only staff may read."""
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from assessor.cli import assessor
 from assessor.errors import AssessorError
 from assessor.workflow.gradescope import export_gradescope
-from tests.assessor.workflow.test_feedback import IN_TIME, NOW, STAFF_ONLY, TESTS, give, hand_in, notebook
+from tests.assessor.workflow.test_feedback import IN_TIME, NOW, STAFF_ONLY, TESTS, course, database, give, hand_in, notebook
 
 LEVELS = {"hidden", "after_due_date", "after_published", "visible"}
 
