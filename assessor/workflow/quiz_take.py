@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from assessor.course import Assignment, Course
@@ -60,7 +61,7 @@ def quiz_of(course: Course, name: str) -> tuple[Assignment, Quiz]:
 def start(
     course: Course, database: Database, name: str, student: str, *, now: datetime, author: str | None = None
 ) -> Started:
-    """Starts an attempt, or shows the one that goes on already.
+    """Starts an attempt, or shows the one that goes on already, also where another start was a moment sooner.
 
     Args:
         author: who typed it, for the audit; the student where it is not given.
@@ -69,6 +70,13 @@ def start(
         UnknownName: no such quiz or student.
         AssessorError: the quiz is not open, or the student has no attempt left.
     """
+    try:
+        return _start(course, database, name, student, now, author)
+    except IntegrityError:  # both saw none; the database has let one of them in, and now it is seen
+        return _start(course, database, name, student, now, author)
+
+
+def _start(course: Course, database: Database, name: str, student: str, now: datetime, author: str | None) -> Started:
     assignment, quiz = quiz_of(course, name)
     secret = course_secret(course.root)
     with database.transaction() as session:
