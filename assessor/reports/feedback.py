@@ -86,6 +86,33 @@ class NotebookView:
 
 
 @dataclass(frozen=True)
+class QuizLine:
+    """One question of an attempt: as it was asked, what was answered, and what is said about that."""
+
+    number: int
+    text: str
+    answer: str
+    points: Decimal
+    out_of: Decimal
+    feedback: tuple[str, ...]
+
+    @property
+    def tag(self) -> str:
+        """The class of its points' tag."""
+        return "good" if self.points == self.out_of else "bad" if self.points <= 0 else "wait"
+
+
+@dataclass(frozen=True)
+class QuizView:
+    """One attempt at a quiz that has closed for its student."""
+
+    attempt: int
+    points: Decimal
+    out_of: Decimal
+    questions: tuple[QuizLine, ...]
+
+
+@dataclass(frozen=True)
 class AssignmentPage:
     """One student's feedback on one assignment.
 
@@ -114,6 +141,7 @@ class AssignmentPage:
     note: str = ""
     notebooks: tuple[NotebookView, ...] = ()
     made: str = ""
+    quiz: tuple[QuizView, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ from assessor.reports.feedback import (
     AssignmentPage,
     ManualLine,
     NotebookView,
+    QuizLine,
+    QuizView,
     TestLine,
     assignment_page,
     module_page,
@@ -39,6 +41,7 @@ from assessor.reports.hidden_parts import without_hidden_tests
 from assessor.reports.text import local_time, plain
 from assessor.workflow.evidence import evidence_folder
 from assessor.workflow.module_page import spreads, student_page
+from assessor.workflow.quiz_review import Review, reviews
 from gpu_runner.execution import Outcome
 
 AUTOGRADE = "autograde"
@@ -93,13 +96,15 @@ def feedback(
     paths: list[Path] = []
     for each in chosen:
         evidence = _evidence(database, each, None if students is None else [student.id for student in book])
+        taken = reviews(course, database, each.name, now=now) if each.kind == "quiz" else {}
         for student in book:
             mark = next(mark for mark in student.mark.assignments if mark.name == each.name)
             if mark.attempt is None and (mark.status is Status.NOT_SUBMITTED or not _any_marked(mark)):
                 continue
             grading = evidence.get((student.id, mark.attempt)) if mark.attempt is not None else None
             path = course.root / "feedback" / student.id / f"{each.name}.html"
-            write_text(path, assignment_page(_assignment_page(course, each, student.id, mark, grading, now)))
+            attempts = taken.get(student.id, ())
+            write_text(path, assignment_page(_assignment_page(course, each, student.id, mark, grading, attempts, now)))
             paths.append(path)
     cohort = spreads(course, everybody)
     for student in book:
@@ -155,6 +160,7 @@ def _assignment_page(
     student: str,
     mark: AssignmentMark,
     grading: GradingRecord | None,
+    taken: Sequence[Review],
     now: datetime,
 ) -> AssignmentPage:
     held = mark.status is Status.HELD  # nothing that would give the mark away
@@ -178,7 +184,15 @@ def _assignment_page(
         note=_note(grading) if grading else "",
         notebooks=_notebooks(course, assignment, student, mark.attempt) if grading else (),
         made=local_time(now, course.time_zone),
+        quiz=() if held or mark.status is not Status.MARKED else tuple(_quiz(each) for each in taken),
     )
+
+
+def _quiz(attempt: Review) -> QuizView:
+    lines = tuple(
+        QuizLine(one.number, one.text, one.answer, one.points, one.out_of, one.feedback) for one in attempt.questions
+    )  # fmt: skip
+    return QuizView(attempt.attempt, attempt.points, attempt.out_of, lines)
 
 
 def _lateness(course: Course, assignment: Assignment, mark: AssignmentMark) -> str:

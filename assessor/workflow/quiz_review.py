@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,11 +11,12 @@ from assessor.course import Course
 from assessor.database import Database
 from assessor.database.enrolment import find_student
 from assessor.database.queries import extended_until
-from assessor.database.quizzes import attempts_of
+from assessor.database.quizzes import Attempt, attempts_of
 from assessor.database.types import PLACES, tidy
 from assessor.errors import AssessorError
 from assessor.quizzes.marking import Given, Marker
 from assessor.quizzes.questions import CHOICES, Kind, Question
+from assessor.quizzes.settings import FOLDER
 from assessor.quizzes.variants import variant
 from assessor.workflow.quiz_take import paper_of, quiz_of
 
@@ -59,7 +61,31 @@ def review(course: Course, database: Database, name: str, student: str, *, now: 
         raise AssessorError(f"{name}: open for {student} until {when}; feedback is for afterwards")
     if not attempts:
         raise AssessorError(f"{name}: {student} has not taken it")
-    marker, found = Marker(quiz), []
+    return _reviewed(Marker(quiz), own, attempts)
+
+
+def reviews(course: Course, database: Database, name: str, *, now: datetime) -> dict[str, tuple[Review, ...]]:
+    """The attempts of everybody for whom the quiz has closed, by student; nothing where it was not taken here.
+
+    Raises:
+        UnknownName: no such quiz.
+        CourseInvalid: its files are wrong.
+        AssessorError: a question is not what students saw.
+    """
+    if not (course.root / FOLDER / f"{name}.toml").is_file():
+        return {}
+    assignment, quiz = quiz_of(course, name)
+    of_student: dict[str, list[Attempt]] = {}
+    with database.reading() as session:
+        for attempt in attempts_of(session, name):
+            of_student.setdefault(attempt.student, []).append(attempt)
+        closed = {own for own in of_student if now >= max(assignment.due, extended_until(session, own, name) or assignment.due)}
+    marker = Marker(quiz)
+    return {own: _reviewed(marker, own, attempts) for own, attempts in of_student.items() if own in closed}
+
+
+def _reviewed(marker: Marker, own: str, attempts: Sequence[Attempt]) -> tuple[Review, ...]:
+    quiz, found = marker.quiz, []
     for attempt in attempts:
         score = marker.mark(paper_of(attempt), attempt.answers)
         questions = []

@@ -18,6 +18,7 @@ from assessor.database.tables import Event, Mark
 from assessor.errors import AssessorError, CourseInvalid, DatabaseUnavailable, ImportRefused, UnknownName
 from assessor.workflow.decide import By, defer, listed
 from assessor.workflow.extend import add_extension
+from assessor.workflow.feedback import feedback
 from assessor.workflow.mark import add_mark
 from assessor.workflow.quiz_check import check
 from assessor.workflow.quiz_mark import Marked, mark_quiz
@@ -445,3 +446,29 @@ def test_a_mark_is_rounded_once(laid: Callable[..., Course], database: Database)
     take(course, database, "ada", 0)
     mark(course, database)
     assert marks(database) == {"ada": Decimal("3.333333333")}, "a third of a mark of 3, of 30, to the last decimal"
+
+
+def test_a_feedback_page_shows_each_question_once_the_quiz_has_closed(course: Course, database: Database) -> None:
+    take(course, database, "ada", right=1)
+    mark(course, database)
+    open_still = course.assignment("quiz1").released + timedelta(hours=2)
+    page = course.root / "feedback/ada/quiz1.html"
+    feedback(course, database, "quiz1", now=open_still)
+    assert "Your answer" not in page.read_text("utf-8"), "others take it still"
+    feedback(course, database, "quiz1", now=course.assignment("quiz1").due + timedelta(days=1))
+    text = page.read_text("utf-8")
+    assert "That is so." in text and "Your answer: yes" in text and "All know." in text
+    assert text.count("Your answer:") == 3 and "perhaps" not in text, "what was not chosen is not shown"
+
+
+def test_answers_of_students_stay_text_on_their_page(laid: Callable[..., Course], database: Database) -> None:
+    course = laid(bank="# Sums\n\n## one\nkind: short\n\nSay.\n\n- (x) it\n", more="")
+    (course.root / "quizzes/quiz1.toml").write_text(TOML.format(policy="", more="").replace("medium = 3", "medium = 1"))
+    now = course.assignment("quiz1").released
+    start(course, database, "quiz1", "ada", now=now)
+    save(course, database, "quiz1", "ada", {1: "<script>alert(1)</script>"}, now=now)
+    hand_in(course, database, "quiz1", "ada", now=now + MINUTE)
+    mark(course, database)
+    feedback(course, database, "quiz1", now=course.assignment("quiz1").due + timedelta(days=1))
+    text = (course.root / "feedback/ada/quiz1.html").read_text("utf-8")
+    assert "<script" not in text and "&lt;script&gt;alert(1)" in text
