@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -42,7 +41,7 @@ from assessor.reports.sheet import (
     Sheet,
 )
 from assessor.reports.text import local_time, plain
-from assessor.workflow.final_sheet import differences, freeze, latest
+from assessor.workflow.final_sheet import Frozen, differences, freeze, latest
 from assessor.workflow.sheet_files import Written, write_sheet
 
 STATUS_WORDS = {
@@ -86,23 +85,11 @@ def marksheet(
         OSError: ours; the disk is full, read-only or not ours to write. The files that were there stay as they were.
     """
     with collector_resting():
-        return write_sheet(*_made(course, database, anonymous, now), _stem(course, anonymous), printable)
-
-
-def _stem(course: Course, anonymous: bool) -> Path:
-    return course.root / "reports" / ("marksheet-anonymous" if anonymous else "marksheet")
-
-
-def _made(course: Course, database: Database, anonymous: bool, now: datetime) -> tuple[Sheet, list[Row]]:
-    """The sheet and its rows, and what differs from the frozen one."""
-    book = gradebook(course, database, now)
-    sheet = sheet_of(course, anonymous=anonymous, now=now, provenance=provenance(course, database, book, now))
-    frozen = latest(course, database)
-    if frozen is not None:
-        named = [row_of(course, student) for student in book]
-        whose = {student.id: student.marking_id for student in book} if anonymous else None
-        sheet = replace(sheet, changes=differences(course, database, frozen, sheet, named, whose))
-    return sheet, rows_of(course, book, anonymous=anonymous)
+        book = gradebook(course, database, now)
+        sheet, note = _compared(course, database, book, latest(course, database), anonymous, now)
+        rows = rows_of(course, book, anonymous=anonymous)
+        stem = course.root / "reports" / ("marksheet-anonymous" if anonymous else "marksheet")
+        return replace(write_sheet(sheet, rows, stem, printable), note=note)
 
 
 def final_marksheet(course: Course, database: Database, *, author: str, reason: str = "", now: datetime) -> Written:
@@ -122,11 +109,27 @@ def final_marksheet(course: Course, database: Database, *, author: str, reason: 
             "again say why with --reason; the first stays"
         )
     book = gradebook(course, database, now)
-    sheet = sheet_of(course, anonymous=False, now=now, provenance=provenance(course, database, book, now))
+    sheet, note = _compared(course, database, book, before, False, now)
     rows = rows_of(course, book, anonymous=False)
-    if before is not None:
-        sheet = replace(sheet, changes=differences(course, database, before, sheet, rows, None))
-    return freeze(course, database, sheet, rows, author=author, reason=reason.strip(), now=now)
+    return replace(freeze(course, database, sheet, rows, author=author, reason=reason.strip(), now=now), note=note)
+
+
+def _compared(
+    course: Course, database: Database, book: Sequence[StudentRow], frozen: Frozen | None, anonymous: bool, now: datetime
+) -> tuple[Sheet, str]:
+    """The sheet with what differs from the frozen one, and why nothing could be compared where that is gone or changed.
+
+    The marks are in the database: a lost file keeps nobody from a sheet of them.
+    """
+    sheet = sheet_of(course, anonymous=anonymous, now=now, provenance=provenance(course, database, book, now))
+    if frozen is None:
+        return sheet, ""
+    named = [row_of(course, student) for student in book]
+    whose = {student.id: student.marking_id for student in book} if anonymous else None
+    try:
+        return replace(sheet, changes=differences(course, database, frozen, sheet, named, whose)), ""
+    except AssessorError as fault:
+        return replace(sheet, provenance=(*sheet.provenance, ("Not compared with the frozen sheet", str(fault)))), str(fault)
 
 
 def sheet_of(course: Course, *, anonymous: bool, now: datetime, provenance: Sequence[tuple[str, str]]) -> Sheet:

@@ -16,7 +16,11 @@ from assessor.reports.sheet import FAIL, PASS, PENDING, Change, Row, Sheet
 
 @dataclass(frozen=True)
 class Written:
-    """The files that were written, how many students have each outcome, and what differs from the frozen sheet."""
+    """The files that were written, how many students have each outcome, and what differs from the frozen sheet.
+
+    Attributes:
+        note: why nothing could be compared with it, '' where all could.
+    """
 
     paths: tuple[Path, ...]
     students: int
@@ -25,6 +29,7 @@ class Written:
     pending: int
     codes: dict[str, int]
     changes: tuple[Change, ...] = ()
+    note: str = ""
 
 
 def write_sheet(sheet: Sheet, rows: Sequence[Row], stem: Path, printable: bool) -> Written:

@@ -79,7 +79,7 @@ def status(course: Course, database: Database) -> StatusReport:
         rows.append(
             StatusRow(
                 assignment.name, _shown(course, assignment.due), len(force.students), len(counting),
-                queued=sum(state in (QUEUED, None) for state in states),
+                queued=sum(state in (QUEUED, None) for state in states) if assignment.kind == "notebook" else 0,
                 running=sum(state not in (QUEUED, None, RECORDED, REVIEW) for state in states),
                 marked=marked.get(AUTOMATIC, marked.get(TOTAL, 0)), review=states.count(REVIEW),
                 unmarked=sum(max(0, expected - marked[item]) for item in by_hand),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -292,8 +293,19 @@ def test_a_file_that_was_changed_is_of_no_frozen_sheet(course, database):
     path.write_text(path.read_text("utf-8").replace("pending", "P"), "utf-8")
     with pytest.raises(AssessorError, match="of no frozen mark sheet"):
         verify(course, database, path)
-    with pytest.raises(AssessorError, match="not as it was frozen"):
-        marksheet(course, database, now=NOW)
+    written = marksheet(course, database, now=NOW)
+    assert "not as it was frozen" in written.note and written.changes == ()
+    facts = {line[0].value: line[1].value for line in openpyxl.load_workbook(written.paths[0])["Provenance"].iter_rows()}
+    assert "restore it from a backup" in facts["Not compared with the frozen sheet"]
+
+
+def test_a_frozen_sheet_that_is_gone_keeps_nobody_from_a_sheet(course, database):
+    final_marksheet(course, database, author="boss", now=NOW)
+    shutil.rmtree(course.root / "reports/final-1")
+    assert "cannot be read" in marksheet(course, database, now=NOW).note
+    again = final_marksheet(course, database, author="boss", reason="the first was lost", now=NOW + timedelta(days=1))
+    assert again.paths[0].parent.name == "final-2" and "cannot be read" in again.note
+    assert marksheet(course, database, now=NOW + timedelta(days=2)).note == ""
 
 
 def test_later_sheets_list_what_is_different_by_whom_when_and_why(course, database):

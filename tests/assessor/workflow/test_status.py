@@ -132,3 +132,15 @@ def test_the_number_of_queries_does_not_grow_with_the_cohort(small: Course, data
     hand("bob", state=REVIEW)
     hand("ada", state=REVIEW)
     assert count() <= with_a_review + 2
+
+
+def test_a_teams_hand_in_waits_for_no_worker(small: Course, database: Database) -> None:
+    with database.transaction() as session:
+        session.add(
+            Submission(
+                student_id="ada", assignment="project", attempt=1, path="p", submitted_at=NOW, collected_at=NOW,
+                sha256="0" * 64, origin="inbox", note="",
+            )
+        )  # fmt: skip
+    row = row_of(small, database, "project")
+    assert (row.submitted, row.queued, row.running) == (1, 0, 0)
