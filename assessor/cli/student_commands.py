@@ -14,8 +14,9 @@ from assessor.cli.context import course_root, json_option, open_both, open_cours
 @click.command()
 @click.argument("notebook", type=click.Path(path_type=Path))
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
+@click.option("--unconfined", is_flag=True, help="Without a sandbox, in your own Python: for your own notebooks only.")
 @json_option
-def check(notebook: Path, files: tuple[Path, ...], as_json: bool) -> None:
+def check(notebook: Path, files: tuple[Path, ...], unconfined: bool, as_json: bool) -> None:
     """Check your NOTEBOOK before you hand it in.
 
     Runs it from top to bottom in a fresh kernel, as it will be when it is graded, then the public tests that came with
@@ -25,7 +26,7 @@ def check(notebook: Path, files: tuple[Path, ...], as_json: bool) -> None:
     from assessor.grading.results import Verdict
     from assessor.workflow.check import check as run
 
-    done = run(notebook, files)
+    done = run(notebook, files, confined=not unconfined)
     if as_json:
         tests = [
             {"test": t.name, "title": t.title, "verdict": t.verdict, "message": t.message, "hint": t.hint} for t in done.tests
@@ -33,8 +34,8 @@ def check(notebook: Path, files: tuple[Path, ...], as_json: bool) -> None:
         raised = [{"cell": c.index + 1, "status": c.status, "error": c.error} for c in done.grading.execution.raised]
         print_json({"notebook": str(notebook), "outcome": done.grading.execution.outcome, "raised": raised, "tests": tests})
     else:
-        if not done.sandbox:
-            click.echo("this machine has no sandbox: the notebook ran in your own Python, with network and files at hand")
+        if unconfined:
+            click.echo("without a sandbox: the notebook had your files and network at hand, which it will not have when graded")
         for line in [*done.grading.changes, *filter(None, [done.grading.note])]:
             click.echo(f"note: {printable(line)}")
         execution = done.grading.execution

@@ -11,7 +11,7 @@ from assessor.grading.grade import grade
 from assessor.grading.results import Bundle, Grading, TestResult, Verdict
 from assessor.notebooks.public import FOLDER
 from assessor.notebooks.reading import read_raw
-from gpu_runner.errors import SandboxFailed, SandboxUnavailable
+from gpu_runner.errors import SandboxUnavailable
 from gpu_runner.execution import Limits
 
 SANDBOX, OWN = "bubblewrap", "unconfined"
@@ -21,7 +21,7 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Checked:
-    """What came of it. `sandbox` is empty where this machine has none: the student's own code then ran as it is."""
+    """What came of it, and in which sandbox: 'unconfined' is none."""
 
     notebook: Path
     grading: Grading
@@ -38,14 +38,15 @@ class Checked:
         return all(test.verdict is Verdict.PASSED for test in self.tests)
 
 
-def check(notebook: Path, files: Sequence[Path] = ()) -> Checked:
+def check(notebook: Path, files: Sequence[Path] = (), *, confined: bool = True) -> Checked:
     """Runs a student's notebook and the public tests that were released beside it, in the folder checks/.
 
     Args:
         files: what is handed in with it; other notebooks of the assignment among them.
+        confined: False runs it as any program of the student's, for machines that have no sandbox; only when asked for.
 
     Raises:
-        AssessorError: a file cannot be read, or no public tests lie beside the notebook.
+        AssessorError: a file cannot be read, no public tests lie beside the notebook, or this machine has no sandbox.
     """
     given = {path.name: _read(path) for path in (notebook, *files)}
     fault = read_raw(given[notebook.name]).fault
@@ -60,12 +61,15 @@ def check(notebook: Path, files: Sequence[Path] = ()) -> Checked:
         )
     notebooks = {name: data for name, data in given.items() if name.endswith(".ipynb")}
     others = {name: data for name, data in given.items() if name not in notebooks}
-    bundle = Bundle(0, folder.name, notebooks, others, folder, tests, Limits(), SEED, backend=SANDBOX)
+    backend = SANDBOX if confined else OWN
+    bundle = Bundle(0, folder.name, notebooks, others, folder, tests, Limits(), SEED, backend=backend)
     try:
-        return Checked(notebook, grade(bundle, own=True), SANDBOX)
-    except (SandboxUnavailable, SandboxFailed):
-        unconfined = Bundle(0, folder.name, notebooks, others, folder, tests, Limits(), SEED, backend=OWN)
-        return Checked(notebook, grade(unconfined, own=True), "")
+        return Checked(notebook, grade(bundle, own=True), backend)
+    except SandboxUnavailable as missing:
+        raise AssessorError(
+            f"{notebook}: this machine has no sandbox ({missing.reason}); where the notebook is your own, --unconfined runs it "
+            "in your own Python, with your files and network at hand"
+        ) from None
 
 
 def _read(path: Path) -> bytes:

@@ -91,13 +91,14 @@ def test_a_notebook_that_ends_its_kernel_is_still_looked_at(given: Path) -> None
     assert done.passed and "the tests ran without it" in done.grading.note
 
 
-def test_without_a_sandbox_it_runs_in_the_students_own_python_and_says_so(
-    given: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_sandbox_nothing_runs_until_it_is_asked_for(given: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checking, "SANDBOX", "runs nowhere")
-    done = run("check", written(given, "def square(x):\n    return x * x"))
+    notebook = written(given, "open('ran', 'w').close()\n\n\ndef square(x):\n    return x * x")
+    refused = run("check", notebook)
+    assert refused.exit_code == 1 and "--unconfined" in str(refused.exception)
+    done = run("check", notebook, "--unconfined")
     assert done.exit_code == 0, done.output
-    assert "this machine has no sandbox" in done.output
+    assert "without a sandbox" in done.output
 
 
 @pytest.mark.parametrize(
