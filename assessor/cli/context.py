@@ -65,6 +65,14 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, default=_plain, ensure_ascii=False))
 
 
+def tell(value: object, line: str, *, as_json: bool) -> None:
+    """What a command did: one line for people, or the whole value for machines."""
+    if as_json:
+        print_json(value)
+    else:
+        click.echo(line)
+
+
 def _plain(value: object) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)

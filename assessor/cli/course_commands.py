@@ -16,6 +16,7 @@ from assessor.cli.context import (
     open_course,
     print_json,
     print_table,
+    tell,
     whoami,
 )
 
@@ -77,8 +78,9 @@ def validate(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
 
 @click.command()
 @click.argument("names", nargs=-1, required=True, metavar="ASSIGNMENT...")
+@json_option
 @click.pass_context
-def release(ctx: click.Context, names: tuple[str, ...]) -> None:
+def release(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
     """Make the student version of each ASSIGNMENT.
 
     Writes release/NAME/ and release/NAME.zip. Refuses when a solution or a hidden test would leak.
@@ -88,14 +90,15 @@ def release(ctx: click.Context, names: tuple[str, ...]) -> None:
     course = open_course(ctx)
     for name in names:
         released = make_release(course, name)
-        click.echo(f"{name}: {released.archive}")
+        tell(released, f"{name}: {released.archive}", as_json=as_json)
 
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @encoding_option
+@json_option
 @click.pass_context
-def roster(ctx: click.Context, file: Path, encoding: str | None) -> None:
+def roster(ctx: click.Context, file: Path, encoding: str | None, as_json: bool) -> None:
     """Import the class list from a CSV.
 
     Columns: id, name and, if you like, email and marking_id.
@@ -104,7 +107,7 @@ def roster(ctx: click.Context, file: Path, encoding: str | None) -> None:
 
     _, database = open_both(ctx)
     done = import_roster(database, file, author=whoami(), now=datetime.now(UTC), encoding=encoding)
-    click.echo(f"{file}: {done.added} new, {done.updated} changed, {done.unchanged} as before")
+    tell(done, f"{file}: {done.added} new, {done.updated} changed, {done.unchanged} as before", as_json=as_json)
 
 
 @click.command()
@@ -166,8 +169,9 @@ def power(ctx: click.Context, names: tuple[str, ...], everything: bool, seeds: i
 @click.command()
 @click.argument("assignment")
 @click.option("--runs", type=int, help="Runs of right answers (default: as many as the promised error rate needs).")
+@json_option
 @click.pass_context
-def calibrate(ctx: click.Context, assignment: str, runs: int | None) -> None:
+def calibrate(ctx: click.Context, assignment: str, runs: int | None, as_json: bool) -> None:
     """Bound trained metrics by right answers over many seeds.
 
     Runs the solution and the other right answers in turn and writes graders/ASSIGNMENT/calibration.json, which hidden
@@ -176,8 +180,11 @@ def calibrate(ctx: click.Context, assignment: str, runs: int | None) -> None:
     from assessor.cli.context import Bar
     from assessor.workflow.calibrate import calibrate as run
 
-    with Bar("calibrating") as bar:
+    with Bar("calibrating", quiet=as_json) as bar:
         done = run(open_course(ctx), assignment, runs=runs, progress=bar.advance)
+    if as_json:
+        print_json(done)
+        return
     rows = [
         [name, len(metric.values), f"{min(metric.values):.6g}", f"{max(metric.values):.6g}", f"{metric.bound:.6g}"]
         for name, metric in done.metrics.items()

@@ -15,6 +15,7 @@ from assessor.cli.context import (
     print_json,
     print_table,
     printable,
+    tell,
     whoami,
 )
 
@@ -127,16 +128,17 @@ def marksheet(
 @click.command()
 @names_argument
 @click.option("--student", "students", multiple=True, help="Only this student; may be repeated.")
+@json_option
 @click.pass_context
-def feedback(ctx: click.Context, names: tuple[str, ...], students: tuple[str, ...]) -> None:
+def feedback(ctx: click.Context, names: tuple[str, ...], students: tuple[str, ...], as_json: bool) -> None:
     """Write a feedback page for each student, into feedback/."""
     from assessor.workflow.feedback import feedback as write
 
     course, database = open_both(ctx)
-    pages = 0
+    paths: list[Path] = []
     for name in names or [None]:
-        pages += len(write(course, database, name, students or None, now=datetime.now(UTC), author=whoami()).paths)
-    click.echo(f"{pages} pages in {course.root / 'feedback'}")
+        paths += write(course, database, name, students or None, now=datetime.now(UTC), author=whoami()).paths
+    tell({"paths": paths}, f"{len(paths)} pages in {course.root / 'feedback'}", as_json=as_json)
 
 
 @click.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assessor.cli.context import encoding_option, json_option, open_both, print_json, print_table, printable, whoami
+from assessor.cli.context import encoding_option, json_option, open_both, print_json, print_table, printable, tell, whoami
 
 if TYPE_CHECKING:
     from assessor.projects.teams import Split
@@ -30,14 +30,15 @@ def project() -> None:
 @click.argument("file", type=existing)
 @name_option
 @encoding_option
+@json_option
 @click.pass_context
-def project_import(ctx: click.Context, file: Path, name: str, encoding: str | None) -> None:
+def project_import(ctx: click.Context, file: Path, name: str, encoding: str | None, as_json: bool) -> None:
     """Import team marks: a CSV with the columns team, student, mark and, if you like, share (percent)."""
     from assessor.workflow.project_import import import_project
 
     done = import_project(*open_both(ctx), name, file, author=whoami(), now=datetime.now(UTC), encoding=encoding)
-    click.echo(f"{file}: {done.new} new marks, {done.unchanged} as before")
-    if done.left:
+    tell(done, f"{file}: {done.new} new marks, {done.unchanged} as before", as_json=as_json)
+    if done.left and not as_json:
         who = ", ".join(done.left)
         click.echo(f"left alone, since they try again by decision of the board: {who}; `assessor mark` gives that mark")
 
@@ -254,14 +255,15 @@ def agree(ctx: click.Context, none_handed_in: bool, name: str, as_json: bool) ->
 
 @project.command()
 @name_option
+@json_option
 @click.pass_context
-def feedback(ctx: click.Context, name: str) -> None:
+def feedback(ctx: click.Context, name: str, as_json: bool) -> None:
     """Write a page for every member of every team that has its mark: scores, comments, claims."""
     from assessor.workflow.project_marking import write_feedback
 
     course, database = open_both(ctx)
     paths = write_feedback(course, database, name, author=whoami(), now=datetime.now(UTC))
-    click.echo(f"{len(paths)} pages in {course.root / 'feedback'}")
+    tell({"paths": paths}, f"{len(paths)} pages in {course.root / 'feedback'}", as_json=as_json)
 
 
 def _show_marking(found: Marking, as_json: bool) -> None:

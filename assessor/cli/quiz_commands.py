@@ -18,6 +18,7 @@ from assessor.cli.context import (
     print_json,
     print_table,
     printable,
+    tell,
     whoami,
 )
 
@@ -108,8 +109,11 @@ def start(ctx: click.Context, name: str, student: str, as_json: bool) -> None:
 @results_file
 @encoding_option
 @click.option("--hand-in", is_flag=True, help="This is all: end the attempt.")
+@json_option
 @click.pass_context
-def answer(ctx: click.Context, name: str, student: str, file: Path, encoding: str | None, hand_in: bool) -> None:
+def answer(
+    ctx: click.Context, name: str, student: str, file: Path, encoding: str | None, hand_in: bool, as_json: bool
+) -> None:
     """Save STUDENT's answers from a CSV.
 
     Its columns are question (its number on the paper) and answer. Options are named by their number on the
@@ -121,21 +125,24 @@ def answer(ctx: click.Context, name: str, student: str, file: Path, encoding: st
     course, database = open_both(ctx)
     answers, now = read_answers(file, encoding=encoding), datetime.now(UTC)
     saved = save(course, database, name, student, answers, now=now, author=whoami())
-    click.echo(f"{name}, {student}: {saved} answers saved")
-    if hand_in:
-        click.echo(f"handed in with {end(course, database, name, student, now=now, author=whoami())} answers")
+    line = f"{name}, {student}: {saved} answers saved"
+    count = end(course, database, name, student, now=now, author=whoami()) if hand_in else None
+    if count is not None:
+        line += f"\nhanded in with {count} answers"
+    tell({"saved": saved, "handed_in": count}, line, as_json=as_json)
 
 
 @quiz.command("hand-in")
 @name_argument
 @student_argument
+@json_option
 @click.pass_context
-def hand_in(ctx: click.Context, name: str, student: str) -> None:
+def hand_in(ctx: click.Context, name: str, student: str, as_json: bool) -> None:
     """End STUDENT's attempt before its time is up."""
     from assessor.workflow.quiz_take import hand_in as end
 
     count = end(*open_both(ctx), name, student, now=datetime.now(UTC), author=whoami())
-    click.echo(f"{name}, {student}: handed in with {count} answers")
+    tell({"handed_in": count}, f"{name}, {student}: handed in with {count} answers", as_json=as_json)
 
 
 @quiz.command("extra-time")
@@ -143,8 +150,9 @@ def hand_in(ctx: click.Context, name: str, student: str) -> None:
 @click.argument("percent", type=int)
 @click.argument("name", required=False, default="", metavar="[QUIZ]")
 @click.option("--reason", required=True, help="Why; kept in confidence.")
+@json_option
 @click.pass_context
-def extra_time(ctx: click.Context, student: str, percent: int, name: str, reason: str) -> None:
+def extra_time(ctx: click.Context, student: str, percent: int, name: str, reason: str, as_json: bool) -> None:
     """Give STUDENT so many PERCENT more time.
 
     In every quiz, or in one. The newest counts.
@@ -153,7 +161,8 @@ def extra_time(ctx: click.Context, student: str, percent: int, name: str, reason
 
     course, database = open_both(ctx)
     give_extra_time(course, database, student, percent, name, author=whoami(), reason=reason, now=datetime.now(UTC))
-    click.echo(f"{student}: {percent} % more time in {name or 'every quiz'}")
+    done = {"student": student, "percent": percent, "quiz": name}
+    tell(done, f"{student}: {percent} % more time in {name or 'every quiz'}", as_json=as_json)
 
 
 @quiz.command()

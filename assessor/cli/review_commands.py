@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from assessor.cli.context import json_option, names_argument, open_both, print_json, print_table, printable, whoami
+from assessor.cli.context import json_option, names_argument, open_both, print_json, print_table, printable, tell, whoami
 
 student_argument = click.argument("student")
 assignment_argument = click.argument("assignment")
@@ -43,8 +43,9 @@ def list_(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
 @review.command()
 @student_argument
 @assignment_argument
+@json_option
 @click.pass_context
-def show(ctx: click.Context, student: str, assignment: str) -> None:
+def show(ctx: click.Context, student: str, assignment: str, as_json: bool) -> None:
     """Show the evidence of one submission in review, in full."""
     from assessor.errors import AssessorError
     from assessor.workflow.review import waiting
@@ -52,6 +53,9 @@ def show(ctx: click.Context, student: str, assignment: str) -> None:
     found = [one for one in waiting(*open_both(ctx), [assignment]) if one.student == student]
     if not found:
         raise AssessorError(f"{student}, {assignment}: not in review; `assessor review list` shows what is")
+    if as_json:
+        print_json(found)
+        return
     for one in found:
         click.echo(f"{one.student}, {one.assignment}, attempt {one.attempt}: {one.why}")
         if one.evidence:
@@ -66,10 +70,11 @@ def show(ctx: click.Context, student: str, assignment: str) -> None:
 @student_argument
 @assignment_argument
 @reason_option
+@json_option
 @click.pass_context
-def accept(ctx: click.Context, student: str, assignment: str, reason: str) -> None:
+def accept(ctx: click.Context, student: str, assignment: str, reason: str, as_json: bool) -> None:
     """Let what the other tests gave stand as the mark."""
-    _settle(ctx, student, assignment, None, reason)
+    _settle(ctx, student, assignment, None, reason, as_json=as_json)
 
 
 @review.command()
@@ -77,17 +82,20 @@ def accept(ctx: click.Context, student: str, assignment: str, reason: str) -> No
 @assignment_argument
 @click.argument("points")
 @reason_option
+@json_option
 @click.pass_context
-def override(ctx: click.Context, student: str, assignment: str, points: str, reason: str) -> None:
+def override(ctx: click.Context, student: str, assignment: str, points: str, reason: str, as_json: bool) -> None:
     """Give POINTS instead."""
-    _settle(ctx, student, assignment, points, reason)
+    _settle(ctx, student, assignment, points, reason, as_json=as_json)
 
 
-def _settle(ctx: click.Context, student: str, assignment: str, points: str | None, reason: str) -> None:
+def _settle(
+    ctx: click.Context, student: str, assignment: str, points: str | None, reason: str, *, as_json: bool
+) -> None:  # fmt: skip
     from assessor.workflow.review import settle
 
     done = settle(*open_both(ctx), student, assignment, points, author=whoami(), reason=reason, now=datetime.now(UTC))
-    click.echo(f"{student}, {assignment}: {done.points} of {done.out_of}, no longer in review")
+    tell(done, f"{student}, {assignment}: {done.points} of {done.out_of}, no longer in review", as_json=as_json)
 
 
 COMMANDS = (review,)

@@ -56,9 +56,10 @@ def check(notebook: Path, files: tuple[Path, ...], unconfined: bool, as_json: bo
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="NOTEBOOK [FILE]...")
 @click.option("--student", help="Whose hand-in it is (default: the login name).")
 @click.option("--receipt", "receipt_file", type=click.Path(path_type=Path), help="Where to write the receipt.")
+@json_option
 @click.pass_context
 def submit(
-    ctx: click.Context, assignment: str, files: tuple[Path, ...], student: str | None, receipt_file: Path | None
+    ctx: click.Context, assignment: str, files: tuple[Path, ...], student: str | None, receipt_file: Path | None, as_json: bool
 ) -> None:
     """Hand in a notebook; gives a signed receipt."""
     from assessor.workflow.receipts import write_receipt
@@ -67,6 +68,9 @@ def submit(
     receipt = hand_in(open_course(ctx), assignment, student or whoami(), files, now=datetime.now(UTC))
     target = receipt_file or Path(f"receipt-{assignment}-{receipt.attempt}.json")
     write_receipt(receipt, target)
+    if as_json:
+        print_json({"receipt": receipt, "file": target})
+        return
     click.echo(f"handed in: {assignment}, attempt {receipt.attempt}, {receipt.submitted_at:%Y-%m-%d %H:%M:%S} UTC")
     for entry in receipt.files:
         click.echo(f"  {entry.sha256}  {entry.name}")

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from assessor.cli import assessor
+from tests.assessor.cli.test_wrong_tables import walked
+
 ASSESSOR = Path(sys.executable).with_name("assessor")
 ROOT = Path(__file__).parents[3]
 
@@ -126,3 +129,10 @@ def test_the_demo_never_replaces_what_it_did_not_make(tmp_path: Path) -> None:
     done = run("demo", "--dir", tmp_path)
     assert done.returncode == 1 and "no demo made" in done.stderr
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_every_command_speaks_to_machines_too():
+    """All but those that lay out a folder, print a form or prove a receipt."""
+    silent = {"init", "adopt", "project form", "receipt verify"}
+    without = {" ".join(words) for words, command in walked(assessor) if "as_json" not in {each.name for each in command.params}}
+    assert without == silent
