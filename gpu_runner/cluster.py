@@ -30,6 +30,8 @@ Result = TypeVar("Result")
 ALLOWED_FAILURES = 1
 """How many workers a call may end before Dask gives it up at the next; the scheduler's setting `allowed-failures`."""
 CONNECT_SECONDS = 30
+MAX_LOST = 5
+"""How often a result may be lost with its worker before that is a fault."""
 
 
 class ClusterUnavailable(RunnerError):
@@ -42,13 +44,14 @@ class WorkerEnded(RunnerError):
 
 @dataclass(eq=False)
 class _Call:
-    """A call on its way; `alone` once it is a suspect that has the cluster to itself."""
+    """A call on its way; `alone` once it is a suspect that has the cluster to itself; `lost` so often has its result been."""
 
     fn: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     future: Future[Any] = field(default_factory=Future)
     alone: bool = False
+    lost: int = 0
 
 
 class ClusterExecutor(Executor):
@@ -123,9 +126,14 @@ class ClusterExecutor(Executor):
         """Takes in a call that came back. Called in Dask's own thread."""
         from distributed import KilledWorker
 
-        suspect = False
+        suspect = lost = False
         try:
             result = remote.result(timeout=CONNECT_SECONDS)
+        except TimeoutError as fault:
+            # It had come back, and its result went with the worker that held it, behind a call that ended that worker.
+            lost = remote.status != "error" and call.lost < MAX_LOST
+            if not lost:
+                call.future.set_exception(fault)
         except KilledWorker as fault:
             suspect = not call.alone
             if not suspect:
@@ -139,6 +147,9 @@ class ClusterExecutor(Executor):
             self._out.discard(call)
             if suspect:
                 self._suspects.append(call)
+            if lost:
+                call.lost += 1
+                self._waiting.append(call)
             self._send()
 
 
