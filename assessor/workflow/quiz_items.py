@@ -80,6 +80,9 @@ def read(
                 question = quiz.questions.get(slot["question"])
                 if question is not None and question.kind in CHOICES:
                     of_place[attempt, number] = question.id
+        for own, correction in quiz.corrections.items():
+            if correction == "drop" and own in column:
+                marks[:, column[own]] = np.nan  # as in the marks: the rest counts for it
         choices = _choices(session, quiz, row, of_place)
     names = list(column)
     return names, marks, choices, {question: _about(quiz, question) for question in names}

@@ -123,6 +123,16 @@ def test_a_corrected_key_changes_the_analysis(course: Course, database: Database
     assert not any("key" in flag for flag in items["miskeyed"].flags)
 
 
+def test_a_dropped_question_is_on_nobodys_paper(course: Course, database: Database, taken: Callable[[], ItemReport]) -> None:
+    taken()
+    (course.root / "quizzes/quiz1.toml").write_text(TOML + '[corrections]\nmiskeyed = "drop"\n')
+    mark_quiz(course, database, "quiz1", author="lecturer", now=NOW, reason="nobody could know")
+    found = taken().analysis
+    assert {item.name for item in found.items} == {"easy", "telling"}
+    assert found.whole.questions == 2
+    assert sorted(set(found.totals.tolist())) == [50, 100], "of the marks that are left, as the students' own marks are"
+
+
 def test_a_quiz_that_nobody_has_marked_says_what_to_do(course: Course, database: Database) -> None:
     with pytest.raises(AssessorError, match="assessor quiz mark quiz1"):
         quiz_items(course, database, "quiz1", now=NOW)
