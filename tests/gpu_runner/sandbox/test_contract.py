@@ -7,6 +7,7 @@ their own file, test_contract_kernels.py.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -93,7 +94,7 @@ def seen(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Seen:
         listener.bind(str(secret.with_name("listener")))
         listener.listen()
         ours, theirs = socket.socketpair()
-        number = os.dup2(theirs.fileno(), 61, inheritable=False)
+        number = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD_CLOEXEC, 61)  # a high one that is free
         theirs.close()
         closed = "/etc/shadow /etc/ssl /sys/kernel /var /run/lock /dev/vda /dev/mem /dev/kmsg /boot".split()
         paths = [secret, Path(__file__), Path.home() / ".bashrc", *closed]
