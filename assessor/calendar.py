@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -70,11 +72,18 @@ def working_days_late(
     """
     if submitted <= due:
         return 0
-    end, limit = due.astimezone(zone).replace(tzinfo=None), submitted.astimezone(UTC)
-    days = 0
-    while True:
+    closed, days = frozenset(closures), 8
+    while (ends := _ends(due, days, zone, closed, every_day))[-1] < submitted:
+        days *= 2
+    return bisect_left(ends, submitted) + 1
+
+
+@lru_cache(maxsize=1024)
+def _ends(due: datetime, days: int, zone: ZoneInfo, closures: frozenset[date], every_day: bool) -> tuple[datetime, ...]:
+    """The instants at which each of the first days after a deadline has passed. A cohort has few deadlines."""
+    end, ends = due.astimezone(zone).replace(tzinfo=None), list[datetime]()
+    while len(ends) < days:
         end += timedelta(days=1)
         if every_day or (end.weekday() < 5 and end.date() not in closures):
-            days += 1
-            if limit <= end.replace(tzinfo=zone).astimezone(UTC):
-                return days
+            ends.append(end.replace(tzinfo=zone).astimezone(UTC))
+    return tuple(ends)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from assessor.course import Assignment, Course
 from assessor.database.engine import Database
-from assessor.database.queries import Counted, GivenMark, InForce, Penalised, counting_submission, in_force
+from assessor.database.queries import Counted, InForce, Penalised, counting_submission, in_force
 from assessor.database.tables import REVIEW, Submission
 from assessor.marking.acts import NONE, NOTHING, AssignmentActs, Sitting
 from assessor.marking.assignments import mark_assignment
@@ -89,10 +89,10 @@ def in_force_now(course: Course, session: Session) -> InForce:
     return in_force(session, course.marking.counting_attempt, _penalised(course))
 
 
-def in_force_of(course: Course, session: Session, student: str) -> list[GivenMark]:
+def in_force_of(course: Course, session: Session, student: str) -> list[ItemMark]:
     """The marks in force of one student."""
     force = in_force_now(course, session)
-    return [mark for mark in force.marks.values() if mark.student == student]
+    return [mark for (whose, _, _), mark in force.marks.items() if whose == student]
 
 
 def _penalised(course: Course) -> Penalised:
@@ -139,13 +139,13 @@ def _assignment(
     first = _try(course, assignment, force, force.earlier, student, before, None)
     if acts.sitting is Sitting.REFERRAL and mark.status is Status.NOT_SUBMITTED:
         step = Step("nothing was handed in at the referral: this mark stands", first.penalised_percent)
-        return replace(first, notes=(step,), acts=replace(first.acts, considered=acts.considered))
+        return first._replace(notes=(step,), acts=replace(first.acts, considered=acts.considered))
     begun = mark.attempt is not None or any(item.points is not None for item in mark.items)
     if acts.sitting is Sitting.REFERRAL and mark.status is Status.MISSING and not begun:
         step = Step("referred by the board: awaits the new attempt", first.penalised_percent)
         pending = replace(first.acts, considered=acts.considered, awaits_referral=True)
-        return replace(first, notes=(step,), acts=pending)
-    return replace(mark, first=first)
+        return first._replace(notes=(step,), acts=pending)
+    return mark._replace(first=first)
 
 
 def _try(
@@ -187,7 +187,4 @@ def _extended(
 
 
 def _item(counted: Counted, student: str, assignment: str, item: str, out_of: Decimal) -> ItemMark:
-    mark = counted.marks.get((student, assignment, item))
-    if mark is None:
-        return ItemMark(item, None, out_of)
-    return ItemMark(item, mark.points, mark.out_of, mark.author, mark.reason, mark.not_submitted)
+    return counted.marks.get((student, assignment, item)) or ItemMark(item, None, out_of)

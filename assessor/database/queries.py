@@ -9,11 +9,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Row, Select, func, select, text
 from sqlalchemy.orm import Session, aliased
 
 from assessor.database.acts import Act, Decided, Resit, Verb, acts_in_force, decided, resit_of
 from assessor.database.tables import OUT, QUEUED, RECORDED, REVIEW, Extension, Job, Mark, Student, Submission
+from assessor.marking.marks import ItemMark
 
 Key = tuple[str, str]
 """(student, assignment)."""
@@ -31,19 +32,8 @@ class Attempt(NamedTuple):
     submitted_at: datetime
 
 
-class GivenMark(NamedTuple):
-    """A mark's facts."""
-
-    id: int
-    student: str
-    assignment: str
-    item: str
-    submission: int | None
-    points: Decimal
-    out_of: Decimal
-    author: str
-    reason: str
-    not_submitted: bool
+MarkRow = Row[int, str, str, str, int | None, Decimal, Decimal, str, str, bool]
+"""As `_marks` asks for it: id, student, assignment, item, submission, and what `ItemMark` has."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +41,7 @@ class Record:
     """What came in: attempts oldest first, marks oldest first, and for each student and assignment until when."""
 
     attempts: list[Attempt]
-    marks: list[GivenMark]
+    marks: list[MarkRow]
     extensions: dict[Key, datetime]
 
 
@@ -67,7 +57,7 @@ class Counted:
     """
 
     counting: Mapping[Key, Attempt]
-    marks: Mapping[tuple[str, str, str], GivenMark]
+    marks: Mapping[tuple[str, str, str], ItemMark]
     extensions: Mapping[Key, datetime]
 
 
@@ -95,7 +85,7 @@ def in_force(session: Session, policy: str, penalised: Penalised | None = None) 
         penalised: what lateness leaves, for 'best'; without it lateness costs nothing.
     """
     students = tuple(session.scalars(select(Student).order_by(Student.id)))
-    jobs = session.execute(select(Job.submission_id, Job.state).order_by(Job.id))
+    jobs = session.connection().execute(select(Job.submission_id, Job.state).order_by(Job.id))
     states = {submission: state for submission, state in jobs}  # noqa: C416 - rows are not tuples to the type checker
     acts = decided(session)
     now, before = _tries(session, acts.resits)
@@ -110,9 +100,10 @@ def _tries(session: Session, resits: Mapping[Key, Resit], *only: Sequence[object
         only: conditions on submissions, marks and extensions.
     """
     conditions = only or ((), (), ())
-    attempts_ = [Attempt._make(row) for row in session.execute(_attempts().where(*conditions[0]))]  # type: ignore[arg-type]
-    marks = [GivenMark._make(row) for row in session.execute(_marks().where(*conditions[1]))]  # type: ignore[arg-type]
-    given = [(row[0], row[1], row[2], row[3]) for row in session.execute(_extensions().where(*conditions[2]))]  # type: ignore[arg-type]
+    rows = session.connection().execute  # not the session's own, which takes as long again over rows that are no objects
+    attempts_ = [Attempt._make(row) for row in rows(_attempts().where(*conditions[0]))]  # type: ignore[arg-type]
+    marks = [*rows(_marks().where(*conditions[1]))]  # type: ignore[arg-type]
+    given = [(row[0], row[1], row[2], row[3]) for row in rows(_extensions().where(*conditions[2]))]  # type: ignore[arg-type]
     if not resits:
         return Record(attempts_, marks, {(who, what): until for who, what, until, _ in given}), Record([], [], {})
     number = {each.id: each.attempt for each in attempts_}
@@ -121,10 +112,9 @@ def _tries(session: Session, resits: Mapping[Key, Resit], *only: Sequence[object
         resit = resits.get((each.student, each.assignment))
         (now if resit is None or each.attempt > resit.attempt else before).attempts.append(each)
     for mark in marks:
-        resit = resits.get((mark.student, mark.assignment))
-        new = resit is None or (
-            mark.id > resit.mark if mark.submission is None else number[mark.submission] > resit.attempt
-        )
+        id_, student, assignment, _, submission, *_ = mark
+        resit = resits.get((student, assignment))
+        new = resit is None or (id_ > resit.mark if submission is None else number[submission] > resit.attempt)
         (now if new else before).marks.append(mark)
     for student, assignment, until, at in given:
         resit = resits.get((student, assignment))
@@ -137,11 +127,11 @@ def _tries(session: Session, resits: Mapping[Key, Resit], *only: Sequence[object
 
 def _counted(record: Record, policy: str, penalised: Penalised | None) -> Counted:
     counting = _counting(record, policy, penalised)
-    force: dict[tuple[str, str, str], GivenMark] = {}
-    for mark in record.marks:
-        attempt = counting.get((mark.student, mark.assignment))
-        if mark.submission is None or (attempt is not None and mark.submission == attempt.id):
-            force[mark.student, mark.assignment, mark.item] = mark
+    force: dict[tuple[str, str, str], ItemMark] = {}
+    for id_, student, assignment, item, submission, points, out_of, author, reason, not_submitted in record.marks:
+        attempt = counting.get((student, assignment))
+        if submission is None or (attempt is not None and submission == attempt.id):
+            force[student, assignment, item] = ItemMark(item, points, out_of, author, reason, not_submitted, id_)
     return Counted(counting, force, record.extensions)
 
 
@@ -166,7 +156,9 @@ def _counting(record: Record, policy: str, penalised: Penalised | None) -> dict[
     """The attempt that counts of each student and assignment."""
     if policy == "last":
         return {(each.student, each.assignment): each for each in record.attempts}
-    newest = {(mark.submission, mark.item): mark.points for mark in record.marks if mark.submission is not None}
+    newest = {
+        (submission, item): points for _, _, _, item, submission, points, *_ in record.marks if submission is not None
+    }  # fmt: skip
     points: dict[int | None, Decimal] = {}
     for (submission, _), value in newest.items():
         points[submission] = points.get(submission, Decimal(0)) + value
@@ -226,24 +218,25 @@ def history(session: Session, student: str, assignment: str) -> list[Mark]:
     return list(session.scalars(query.order_by(Mark.id)))
 
 
-HISTORY_LINES = {
-    "sqlite": "SELECT id || :sep || student_id || :sep || assignment || :sep || item"
+HISTORY = {
+    "sqlite": "SELECT count(*), group_concat(line, char(10)) FROM ("
+    "SELECT id || :sep || student_id || :sep || assignment || :sep || item"
     " || :sep || rtrim(rtrim(points, '0'), '.') || :sep || rtrim(rtrim(out_of, '0'), '.')"
-    " || :sep || not_submitted || :sep || author || :sep || at FROM mark ORDER BY id",
-    "postgresql": "SELECT id || :sep || student_id || :sep || assignment || :sep || item"
+    " || :sep || not_submitted || :sep || author || :sep || at AS line FROM mark ORDER BY id)",
+    "postgresql": "SELECT count(*), string_agg(line, chr(10) ORDER BY id) FROM ("
+    "SELECT id, id || :sep || student_id || :sep || assignment || :sep || item"
     " || :sep || trim_scale(points) || :sep || trim_scale(out_of)"
     " || :sep || CAST(not_submitted AS integer) || :sep || author || :sep"
-    " || to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') FROM mark ORDER BY id",
+    " || to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') AS line FROM mark) AS lines",
 }
-"""A line for each mark that was ever given, the same on both engines. The database writes it: rows made into numbers and times
-first, and into text again, took most of a mark sheet's time."""
+"""How many marks were ever given, and a line for each, the same on both engines. The database writes them: rows made into
+numbers and times first, and into text again, took most of a mark sheet's time."""
 
 
 def fingerprint(session: Session) -> tuple[int, str]:
     """How many marks were ever given, and a SHA-256 over all of them; the same on every engine."""
-    query = text(HISTORY_LINES[session.get_bind().dialect.name])
-    lines = session.scalars(query, {"sep": "\x1f"}).all()
-    return len(lines), hashlib.sha256("\n".join(lines).encode("utf-8", "backslashreplace")).hexdigest()
+    marks, lines = session.execute(text(HISTORY[session.get_bind().dialect.name]), {"sep": "\x1f"}).one()
+    return marks, hashlib.sha256((lines or "").encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def student_ids(session: Session) -> list[str]:

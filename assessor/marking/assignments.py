@@ -6,10 +6,10 @@ a team's mark, the cap of a referral. The last but one and lateness change place
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal, localcontext
-from functools import partial
+from typing import NamedTuple, Protocol
 
 from assessor.calendar import Term
 from assessor.course import AUTOMATIC, Assignment, MarkingPolicy
@@ -18,8 +18,44 @@ from assessor.marking.exact import EXACT, HUNDRED, ZERO, plain
 from assessor.marking.lateness import IN_TIME, LateEffect, days_late, deadline, late_effect
 from assessor.marking.marks import AssignmentMark, ItemMark, Status, Step
 
-Change = tuple[str, Callable[[Decimal], Decimal]]
-"""A line of working, and what it does to a mark in percent."""
+
+class Change(Protocol):
+    """A step after the agreed mark: its line of working, and what it does to a mark in percent."""
+
+    @property
+    def line(self) -> str:
+        """Such as 'referral: at most 40'."""
+
+    def of(self, mark: Decimal, /) -> Decimal:
+        """What is left of a mark."""
+
+
+class Capped(NamedTuple):
+    """A referral's mark is held to the cap."""
+
+    cap: Decimal
+
+    @property
+    def line(self) -> str:
+        """For a line of working."""
+        return f"referral: at most {plain(self.cap)}"
+
+    def of(self, mark: Decimal, /) -> Decimal:
+        """What is left of a mark."""
+        return min(mark, self.cap)
+
+
+class Working(NamedTuple):
+    """What the lines of a mark are written from, when they are asked for."""
+
+    assignment: Assignment
+    items: tuple[ItemMark, ...]
+    policy: MarkingPolicy
+    term: Term
+
+    def __call__(self, mark: AssignmentMark) -> list[Step]:
+        """Its items, then a line for each step."""
+        return _lines(*self, mark)
 
 
 def mark_assignment(
@@ -49,12 +85,13 @@ def mark_assignment(
     Raises:
         ValueError: ours; an item's mark lies outside 0 and what it is out of, or items are not the assignment's.
     """
-    _check(assignment, items)
+    given = tuple(items)
+    _check(assignment, given)
     late = _late(assignment, submitted_at, extended_until, policy, term, acts)
     status = _status(assignment, items, submitted_at, in_review=in_review, closed=closed, acts=acts)
     points = percent = agreed = unpenalised = penalised = None
     with localcontext(EXACT):
-        worth = tuple([_on_scale(item, assignment.items[item.item]) for item in items])
+        worth = _on_scale(assignment, given)
         if status is Status.MARKED:
             points = sum([item.points or ZERO for item in worth], ZERO)
             percent = agreed = unpenalised = penalised = HUNDRED * points / assignment.marks
@@ -62,13 +99,12 @@ def mark_assignment(
                 agreed = acts.scaled.of(percent) if acts.scaled else percent
                 changes = _changes(acts, late, policy)
                 penalised = _through(agreed, changes)
-                in_time = [change for change in changes if change[1] != late.of]
-                unpenalised = _through(agreed, in_time) if late.days else penalised
+                unpenalised = _through(agreed, [each for each in changes if each is not late]) if late.days else penalised
         elif status is Status.NOT_SUBMITTED:
             penalised = unpenalised = ZERO
     return AssignmentMark(
         assignment.name, status, worth, points, assignment.marks, percent, late, penalised, attempt, submitted_at,
-        extended_until, agreed, unpenalised, acts, None, partial(_lines, assignment, items, policy, term),
+        extended_until, agreed, unpenalised, acts, None, Working(assignment, given, policy, term),
     )  # fmt: skip
 
 
@@ -93,9 +129,9 @@ def _lines(
         if acts.scaled:
             value = acts.scaled.of(value)
             lines.append(Step(f"scaled by the board, {acts.scaled.words}", value))
-        for text, change in _changes(acts, mark.late, policy):
-            value = change(value)
-            lines.append(Step(text, value))
+        for change in _changes(acts, mark.late, policy):
+            value = change.of(value)
+            lines.append(Step(change.line, value))
     return lines
 
 
@@ -108,20 +144,19 @@ STATUS_TEXTS = {
 
 def _through(mark: Decimal, changes: Sequence[Change]) -> Decimal:
     """A mark after these steps."""
-    for _, change in changes:
-        mark = change(mark)
+    for change in changes:
+        mark = change.of(mark)
     return mark
 
 
 def _changes(acts: AssignmentActs, late: LateEffect, policy: MarkingPolicy) -> list[Change]:
     """The steps after the agreed mark, in the course's order."""
-    changes: list[Change] = [(penalty.line, penalty.of) for penalty in acts.penalties]
-    lateness: list[Change] = [(late.words, late.of)] if late.days else []
-    share: list[Change] = [(acts.share.line, acts.share.of)] if acts.share else []
+    changes: list[Change] = list(acts.penalties)
+    lateness: list[Change] = [late] if late.days else []
+    share: list[Change] = [acts.share] if acts.share else []
     changes += share + lateness if policy.team_late == "after_share" else lateness + share
     if acts.sitting is Sitting.REFERRAL and policy.referral_capped == "assignment":
-        cap = policy.cap
-        changes.append((f"referral: at most {plain(cap)}", lambda mark: min(mark, cap)))
+        changes.append(Capped(policy.cap))
     return changes
 
 
@@ -141,21 +176,26 @@ def _late(
 
 def _check(assignment: Assignment, items: Sequence[ItemMark]) -> None:
     names = [item.item for item in items]
-    if names != list(assignment.items) and sorted(names) != sorted(assignment.items):
+    if names != [*assignment.items] and sorted(names) != sorted(assignment.items):
         raise ValueError(f"{assignment.name}: items {names}, not {list(assignment.items)}")
-    for item in items:
-        if item.points is not None and not ZERO <= item.points <= item.out_of:
-            raise ValueError(f"{assignment.name}, {item.item}: {item.points} is not from 0 to {item.out_of}")
+    for name, points, out_of, *_ in items:
+        if points is not None and not ZERO <= points <= out_of:
+            raise ValueError(f"{assignment.name}, {name}: {points} is not from 0 to {out_of}")
 
 
-def _on_scale(item: ItemMark, out_of: Decimal) -> ItemMark:
-    """The item on the assignment's own scale.
+def _on_scale(assignment: Assignment, items: tuple[ItemMark, ...]) -> tuple[ItemMark, ...]:
+    """The items on the assignment's own scale.
 
     A mark keeps what it was given out of. Where the assignment has changed since, the same part of it counts.
     """
-    if item.points is None or item.out_of == out_of:
-        return item
-    return item._replace(points=item.points * out_of / item.out_of, out_of=out_of)
+    now = assignment.items
+    if not [name for name, _, out_of, *_ in items if out_of != now[name]]:
+        return items
+    return tuple([
+        item if item.points is None or item.out_of == now[item.item]
+        else item._replace(points=item.points * now[item.item] / item.out_of, out_of=now[item.item])
+        for item in items
+    ])  # fmt: skip
 
 
 def _item_text(item: ItemMark, worth: ItemMark) -> str:
@@ -182,7 +222,7 @@ def _status(
         return Status.HELD
     open_ = [item.item for item in items if item.points is None]
     if not open_:
-        return Status.NOT_SUBMITTED if all(item.not_submitted for item in items) else Status.MARKED
+        return Status.MARKED if [item for item in items if not item.not_submitted] else Status.NOT_SUBMITTED
     if in_review and AUTOMATIC in open_:
         return Status.REVIEW
     if submitted_at is None and len(open_) == len(items):

@@ -48,8 +48,8 @@ def mark_component(
 def _mean(marks: Sequence[AssignmentMark], weights: Mapping[str, Decimal], dropped: Sequence[str]) -> Decimal:
     counting = [mark for mark in marks if mark.name not in dropped]
     with localcontext(EXACT):
-        whole = sum((weights[mark.name] for mark in counting), ZERO)
-        return sum((weights[mark.name] * (mark.penalised_percent or ZERO) for mark in counting), ZERO) / whole
+        whole = sum([weights[mark.name] for mark in counting], ZERO)
+        return sum([weights[mark.name] * (mark.penalised_percent or ZERO) for mark in counting], ZERO) / whole
 
 
 def _lines(weights: Mapping[str, Decimal], policy: MarkingPolicy, component: ComponentMark) -> list[Step]:

@@ -39,7 +39,7 @@ class LateEffect:
         return not self.deducted and not self.floor and self.cap is None
 
     @property
-    def words(self) -> str:
+    def line(self) -> str:
         """For a line of working, such as '2 working days late: x 0.8'."""
         parts = [f"x {plain(self.factor)}"] if self.factor != 1 else []
         parts += [f"- {plain(self.deducted)} points"] if self.deducted else []
@@ -72,7 +72,7 @@ def deadline(due: datetime, extended_until: datetime | None) -> datetime:
 
 def days_late(due: datetime, submitted: datetime, rules: LateRules, term: Term) -> int:
     """Days late as the course counts them, part days counted whole, after the course's grace; 0 when in time."""
-    end = due + timedelta(seconds=rules.grace_seconds)
+    end = due + timedelta(seconds=rules.grace_seconds) if rules.grace_seconds else due
     return working_days_late(end, submitted, term.zone, term.closures, every_day=rules.count == "calendar")
 
 

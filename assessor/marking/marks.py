@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from assessor.marking.acts import NONE, AssignmentActs, Sitting
 from assessor.marking.lateness import IN_TIME, LateEffect
@@ -58,6 +58,7 @@ class ItemMark(NamedTuple):
     Attributes:
         points: None is not marked yet, which is neither 0 nor "not submitted".
         not_submitted: a marker or an import says that nothing was handed in; `points` is then 0.
+        id: its row in the database, where it comes from there.
     """
 
     item: str
@@ -66,10 +67,17 @@ class ItemMark(NamedTuple):
     author: str = ""
     reason: str = ""
     not_submitted: bool = False
+    id: int | None = None
 
 
-@dataclass(frozen=True)
-class AssignmentMark:
+class Lines(Protocol):
+    """Writes the working of a mark."""
+
+    def __call__(self, mark: AssignmentMark, /) -> Sequence[Step]:
+        """Line by line."""
+
+
+class AssignmentMark(NamedTuple):
     """One student's mark of one assignment. Marks in percent are of `out_of` and unrounded.
 
     Attributes:
@@ -99,7 +107,7 @@ class AssignmentMark:
     unpenalised_percent: Decimal | None = None
     acts: AssignmentActs = NONE
     first: AssignmentMark | None = None
-    lines: Callable[[AssignmentMark], Sequence[Step]] | None = field(default=None, repr=False, compare=False)
+    lines: Lines | None = None
     notes: tuple[Step, ...] = ()
 
     @property

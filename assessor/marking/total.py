@@ -79,8 +79,8 @@ def _total(counting: Sequence[ComponentMark]) -> Decimal | None:
     if not counting or any(component.percent is None for component in counting):
         return None
     with localcontext(EXACT):
-        weights = sum((component.weight for component in counting), ZERO)
-        return sum((each.weight * (each.percent or ZERO) for each in counting), ZERO) / weights
+        weights = sum([component.weight for component in counting], ZERO)
+        return sum([each.weight * (each.percent or ZERO) for each in counting], ZERO) / weights
 
 
 def _sum_text(counting: Sequence[ComponentMark], *, anew: bool) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from statistics import mean, median
+from typing import NamedTuple
 
 MARKED, NOT_SUBMITTED, REVIEW, MISSING = "marked", "NS", "review", "missing"
 WAIVED, DEFERRED, HELD = "waived", "deferred", "held"
@@ -49,8 +50,7 @@ class Component:
     items: tuple[Item, ...]
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """One student's result for one item.
 
     Attributes:

@@ -203,7 +203,7 @@ def _lateness(course: Course, assignment: Assignment, mark: AssignmentMark) -> s
         return line
     if not mark.days_late:
         return f"{line}: in time"
-    return f"{line}: {mark.late.words.replace(': x ', ', the mark counts × ')}"
+    return f"{line}: {mark.late.line.replace(': x ', ', the mark counts × ')}"
 
 
 def _working(mark: AssignmentMark) -> tuple[str, ...]:

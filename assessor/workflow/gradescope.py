@@ -85,7 +85,7 @@ def results(mark: AssignmentMark, tests: list[tuple[TestLine, float]]) -> dict[s
     return {
         "score": round(float(points), 4),
         "execution_time": round(sum(seconds for _, seconds in tests), 2),
-        "output": clean(mark.late.words if mark.days_late else ""),
+        "output": clean(mark.late.line if mark.days_late else ""),
         "output_format": "text",
         "visibility": VISIBILITY,
         "stdout_visibility": "hidden",

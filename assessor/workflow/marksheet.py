@@ -5,9 +5,11 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -20,7 +22,7 @@ from assessor.database.queries import fingerprint
 from assessor.database.tables import RECORDED, Job, Submission
 from assessor.errors import AssessorError
 from assessor.marking.acts import NONE
-from assessor.marking.lateness import rule_words
+from assessor.marking.lateness import IN_TIME, rule_words
 from assessor.marking.marks import AssignmentMark, Code, ModuleMark, Sitting, Status
 from assessor.marking.total import ROUNDING_WORDS
 from assessor.reports.sheet import (
@@ -70,6 +72,21 @@ PASSED = {Code.PASS, Code.COMPENSATED}
 SETTLED = {*PASSED, Code.FAIL, Code.REFERRAL, Code.NOT_SUBMITTED, Code.LATE_ZERO}
 
 
+class History(NamedTuple):
+    """What a sheet says of the record behind it.
+
+    Attributes:
+        attempts: all that were collected.
+        marks: how many were ever given; sha256: over all of them.
+        versions: for each assignment the versions of its hidden tests by which submissions were graded.
+    """
+
+    attempts: int
+    marks: int
+    sha256: str
+    versions: dict[str, str]
+
+
 def marksheet(
     course: Course, database: Database, *, anonymous: bool = False, printable: bool = False, now: datetime
 ) -> Written:
@@ -85,8 +102,8 @@ def marksheet(
         OSError: ours; the disk is full, read-only or not ours to write. The files that were there stay as they were.
     """
     with collector_resting():
-        book = gradebook(course, database, now)
-        sheet, note = _compared(course, database, book, latest(course, database), anonymous, now)
+        book, history = read(course, database, now)
+        sheet, note = _compared(course, database, book, history, latest(course, database), anonymous, now)
         rows = rows_of(course, book, anonymous=anonymous)
         stem = course.root / "reports" / ("marksheet-anonymous" if anonymous else "marksheet")
         return replace(write_sheet(sheet, rows, stem, printable), note=note)
@@ -108,20 +125,39 @@ def final_marksheet(course: Course, database: Database, *, author: str, reason: 
             f"{before.folder.name} was frozen on {local_time(before.at, course.time_zone)} by {before.author}: to freeze it "
             "again say why with --reason; the first stays"
         )
-    book = gradebook(course, database, now)
-    sheet, note = _compared(course, database, book, before, False, now)
+    book, history = read(course, database, now)
+    sheet, note = _compared(course, database, book, history, before, False, now)
     rows = rows_of(course, book, anonymous=False)
     return replace(freeze(course, database, sheet, rows, author=author, reason=reason.strip(), now=now), note=note)
 
 
+def read(course: Course, database: Database, now: datetime) -> tuple[list[StudentRow], History]:
+    """The gradebook, and the record behind it, which the database goes through meanwhile."""
+    with ThreadPoolExecutor(1) as beside:
+        history = beside.submit(_history, database)
+        return gradebook(course, database, now), history.result()
+
+
+def _history(database: Database) -> History:
+    with database.reading() as session:
+        attempts = session.scalar(select(func.count()).select_from(Submission)) or 0
+        return History(attempts, *fingerprint(session), _grader_versions(session))
+
+
 def _compared(
-    course: Course, database: Database, book: Sequence[StudentRow], frozen: Frozen | None, anonymous: bool, now: datetime
+    course: Course,
+    database: Database,
+    book: Sequence[StudentRow],
+    history: History,
+    frozen: Frozen | None,
+    anonymous: bool,
+    now: datetime,
 ) -> tuple[Sheet, str]:
     """The sheet with what differs from the frozen one, and why nothing could be compared where that is gone or changed.
 
     The marks are in the database: a lost file keeps nobody from a sheet of them.
     """
-    sheet = sheet_of(course, anonymous=anonymous, now=now, provenance=provenance(course, database, book, now))
+    sheet = sheet_of(course, anonymous=anonymous, now=now, provenance=provenance(course, database, book, history, now))
     if frozen is None:
         return sheet, ""
     named = [row_of(course, student) for student in book]
@@ -202,17 +238,18 @@ def _is_plain(mark: ModuleMark) -> bool:
 
 def cell_of(mark: AssignmentMark) -> Cell:
     """One assignment's part of a row."""
+    late = mark.late
     return Cell(
         points=mark.points,
         out_of=mark.out_of,
         percent=mark.percent,
-        days_late=mark.days_late,
-        factor=mark.late_factor,
+        days_late=late.days,
+        factor=late.factor,
         penalised=mark.penalised_percent,
         attempt=mark.attempt,
-        status=STATUS_WORDS[mark.status],
+        status=MARKED if mark.status is Status.MARKED else STATUS_WORDS[mark.status],
         extended=mark.extended_until is not None,
-        by_factor=not mark.changed and mark.late.is_factor,
+        by_factor=(mark.acts is NONE or not mark.changed) and (late is IN_TIME or late.is_factor),
         remarks=_decided(mark),
     )
 
@@ -234,13 +271,9 @@ def _decided(mark: AssignmentMark) -> tuple[str, ...]:
 
 
 def provenance(
-    course: Course, database: Database, book: Sequence[StudentRow], now: datetime
+    course: Course, database: Database, book: Sequence[StudentRow], history: History, now: datetime
 ) -> list[tuple[str, str]]:
     """Lines that say where a sheet comes from: course, software, database, policy, and the source of each mark."""
-    with database.reading() as session:
-        attempts = session.scalar(select(func.count()).select_from(Submission)) or 0
-        marks, digest = fingerprint(session)
-        versions = _grader_versions(session)
     made = f"{local_time(now, course.time_zone)}, {now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     return [
         ("Course", f"{course.code} {course.title}"),
@@ -249,10 +282,10 @@ def provenance(
         ("Software", f"assessor {version('assessor')}, Python {platform.python_version()}"),
         ("Database", f"{database.engine.dialect.name}, revision {current(database.engine) or 'none'}"),
         ("Students", str(len(book))),
-        ("Attempts collected", str(attempts)),
-        ("Marks on record", f"{marks}, earlier ones included; SHA-256 of their history {digest}"),
+        ("Attempts collected", str(history.attempts)),
+        ("Marks on record", f"{history.marks}, earlier ones included; SHA-256 of their history {history.sha256}"),
         *_policy(course),
-        *_sources(course, book, versions),
+        *_sources(course, book, history.versions),
     ]
 
 
@@ -285,14 +318,14 @@ def _policy(course: Course) -> list[tuple[str, str]]:
 
 def _sources(course: Course, book: Sequence[StudentRow], versions: dict[str, str]) -> list[tuple[str, str]]:
     """For each assignment what it is out of, when it was due, and whose marks are in force for each of its items."""
-    given = Counter(
+    given = Counter([
         (mark.name, item.item, item.author)
         for student in book
         for component in student.mark.components
         for mark in component.assignments
         for item in mark.items
         if item.points is not None
-    )
+    ])
     authors: dict[tuple[str, str], Counter[str]] = {}
     for (name, item, author), count in given.items():
         authors.setdefault((name, item), Counter())[author or "unknown"] += count

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -80,7 +79,7 @@ def test_while_one_is_missing_nobody_knows_which_are_the_best(assignment_mark: M
 
 
 def test_a_mark_that_misconduct_lowered_is_never_the_one_dropped(assignment_mark: Make) -> None:
-    punished = replace(assignment_mark("lab1", "0"), acts=AssignmentActs(penalties=(Penalty("factor", Decimal(0), "collusion"),)))
+    punished = assignment_mark("lab1", "0")._replace(acts=AssignmentActs(penalties=(Penalty("factor", Decimal(0), "collusion"),)))
     assert counted([punished, assignment_mark("lab2", "60"), assignment_mark("lab9", "70")], best=2) == (
         35, ("lab2",),
     )  # fmt: skip
@@ -112,7 +111,7 @@ def test_below_its_minimum_is_less_than_it_unrounded(assignment_mark: Make) -> N
 
 
 def test_a_referred_component_is_held_to_the_cap_where_the_course_says_so(assignment_mark: Make) -> None:
-    marks = [replace(assignment_mark("lab1", "80"), acts=AssignmentActs(sitting=Sitting.REFERRAL)), assignment_mark("lab2", "60")]
+    marks = [assignment_mark("lab1", "80")._replace(acts=AssignmentActs(sitting=Sitting.REFERRAL)), assignment_mark("lab2", "60")]
     weights = {"lab1": Decimal(1), "lab2": Decimal(1)}
     capped = MarkingPolicy(referral_capped="component")
     assert mark_component("labs", LABS, marks, weights, capped).percent == 50

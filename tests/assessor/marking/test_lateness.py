@@ -127,7 +127,7 @@ def test_late_at_a_referral_may_count_nothing() -> None:
     ],
 )
 def test_the_working_names_the_rule(keys: dict[str, object], days: int, words: str) -> None:
-    assert late_effect(days, rules_of(keys)).words == words
+    assert late_effect(days, rules_of(keys)).line == words
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from math import floor
@@ -129,7 +128,7 @@ def make_referred(assignment_mark: Make) -> MakeReferred:
     """`make_referred("63")`: one component, whose only assignment was referred and got 63."""
 
     def make(percent: str) -> list[ComponentMark]:
-        mark = replace(assignment_mark("exam", percent), acts=AssignmentActs(sitting=Sitting.REFERRAL))
+        mark = assignment_mark("exam", percent)._replace(acts=AssignmentActs(sitting=Sitting.REFERRAL))
         return [ComponentMark("exam", Decimal(100), Decimal(percent), (mark,))]
 
     return make
@@ -158,7 +157,7 @@ OUTCOMES = [
 def test_the_outcome(
     assignment_mark: Make, percent: str | None, about: dict[str, Any], acts: ModuleActs, code: Code
 ) -> None:
-    mark = replace(assignment_mark("exam", percent), **about)
+    mark = assignment_mark("exam", percent)._replace(**about)
     component = mark_component("exam", Decimal(100), [mark], {"exam": Decimal(1)})
     assert mark_module([component], acts=acts).outcome is code
 
