@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal, localcontext
 
 from assessor.marking.exact import EXACT, HUNDRED, ONE
-from assessor.quizzes.questions import CHOICES, Answer, Kind, Question, Tolerance
+from assessor.quizzes.questions import CHOICES, Kind, Question, Tolerance
 
 
 def write_bank(title: str, questions: Iterable[Question]) -> str:
@@ -57,17 +57,15 @@ def _answers(question: Question) -> Iterator[str]:
         for mark, answer in zip(_marks(question), question.answers, strict=True):
             opening, closing = "[]" if question.kind is Kind.MULTIPLE else "()"
             fixed = " {fixed}" if answer.fixed else ""
-            text = answer.text if question.kind in CHOICES else _coded(question, answer)
+            text = answer.text if question.kind in CHOICES else _coded(answer.text)
             yield f"- {opening}{mark}{closing} {_indented(text)}{fixed}".replace(" \n", "\n", 1)
             if answer.feedback:
                 yield from (f"  > {line}".rstrip() for line in answer.feedback.split("\n"))
 
 
-def _coded(question: Question, answer: Answer) -> str:
-    """Printed lines stand in a fence; what itself looks like code stands in backticks of its own."""
-    if question.kind is Kind.OUTPUT and ("\n" in answer.text or answer.text.startswith(">")):
-        return f"```\n{answer.text}\n```"
-    return f"`{answer.text}`" if "`" not in answer.text else answer.text
+def _coded(text: str) -> str:
+    """What is to be typed, in backticks; in a fence where it has lines or backticks of its own."""
+    return f"~~~\n{text}\n~~~" if "\n" in text or "`" in text else f"`{text}`"
 
 
 def _indented(text: str) -> str:
