@@ -30,7 +30,6 @@ from assessor.reports.feedback import (
     AssignmentPage,
     ManualLine,
     NotebookView,
-    QuizLine,
     QuizView,
     TestLine,
     assignment_page,
@@ -41,7 +40,7 @@ from assessor.reports.hidden_parts import without_hidden_tests
 from assessor.reports.text import local_time, plain
 from assessor.workflow.evidence import evidence_folder
 from assessor.workflow.module_page import spreads, student_page
-from assessor.workflow.quiz_review import Review, reviews
+from assessor.workflow.quiz_review import reviews
 from gpu_runner.execution import Outcome
 
 AUTOGRADE = "autograde"
@@ -160,7 +159,7 @@ def _assignment_page(
     student: str,
     mark: AssignmentMark,
     grading: GradingRecord | None,
-    taken: Sequence[Review],
+    taken: Sequence[QuizView],
     now: datetime,
 ) -> AssignmentPage:
     held = mark.status is Status.HELD  # nothing that would give the mark away
@@ -184,15 +183,8 @@ def _assignment_page(
         note=_note(grading) if grading else "",
         notebooks=_notebooks(course, assignment, student, mark.attempt) if grading else (),
         made=local_time(now, course.time_zone),
-        quiz=() if held or mark.status is not Status.MARKED else tuple(_quiz(each) for each in taken),
+        quiz=() if held or mark.status is not Status.MARKED else tuple(taken),
     )
-
-
-def _quiz(attempt: Review) -> QuizView:
-    lines = tuple(
-        QuizLine(one.number, one.text, one.answer, one.points, one.out_of, one.feedback) for one in attempt.questions
-    )  # fmt: skip
-    return QuizView(attempt.attempt, attempt.points, attempt.out_of, lines)
 
 
 def _lateness(course: Course, assignment: Assignment, mark: AssignmentMark) -> str:

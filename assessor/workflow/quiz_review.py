@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 from assessor.course import Course
 from assessor.database import Database
@@ -18,33 +16,11 @@ from assessor.quizzes.marking import Given, Marker
 from assessor.quizzes.questions import CHOICES, Kind, Question
 from assessor.quizzes.settings import FOLDER
 from assessor.quizzes.variants import variant
+from assessor.reports.feedback import QuizLine, QuizView
 from assessor.workflow.quiz_take import paper_of, quiz_of
 
 
-@dataclass(frozen=True)
-class Reviewed:
-    """One question of an attempt; `feedback` of the answers that were given, and then for everybody."""
-
-    number: int
-    text: str
-    answer: str
-    points: Decimal
-    out_of: Decimal
-    feedback: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Review:
-    """One attempt: what the key of today gives for it."""
-
-    student: str
-    attempt: int
-    points: Decimal
-    out_of: Decimal
-    questions: tuple[Reviewed, ...]
-
-
-def review(course: Course, database: Database, name: str, student: str, *, now: datetime) -> tuple[Review, ...]:
+def review(course: Course, database: Database, name: str, student: str, *, now: datetime) -> tuple[QuizView, ...]:
     """A student's attempts with their feedback.
 
     Raises:
@@ -61,10 +37,10 @@ def review(course: Course, database: Database, name: str, student: str, *, now: 
         raise AssessorError(f"{name}: open for {student} until {when}; feedback is for afterwards")
     if not attempts:
         raise AssessorError(f"{name}: {student} has not taken it")
-    return _reviewed(Marker(quiz), own, attempts)
+    return _reviewed(Marker(quiz), attempts)
 
 
-def reviews(course: Course, database: Database, name: str, *, now: datetime) -> dict[str, tuple[Review, ...]]:
+def reviews(course: Course, database: Database, name: str, *, now: datetime) -> dict[str, tuple[QuizView, ...]]:
     """The attempts of everybody for whom the quiz has closed, by student; nothing where it was not taken here.
 
     Raises:
@@ -81,10 +57,10 @@ def reviews(course: Course, database: Database, name: str, *, now: datetime) -> 
             of_student.setdefault(attempt.student, []).append(attempt)
         closed = {own for own in of_student if now >= max(assignment.due, extended_until(session, own, name) or assignment.due)}
     marker = Marker(quiz)
-    return {own: _reviewed(marker, own, attempts) for own, attempts in of_student.items() if own in closed}
+    return {own: _reviewed(marker, attempts) for own, attempts in of_student.items() if own in closed}
 
 
-def _reviewed(marker: Marker, own: str, attempts: Sequence[Attempt]) -> tuple[Review, ...]:
+def _reviewed(marker: Marker, attempts: Sequence[Attempt]) -> tuple[QuizView, ...]:
     quiz, found = marker.quiz, []
     for attempt in attempts:
         score = marker.mark(paper_of(attempt), attempt.answers)
@@ -98,10 +74,10 @@ def _reviewed(marker: Marker, own: str, attempts: Sequence[Attempt]) -> tuple[Re
             points = tidy((judged.fraction * question.marks).quantize(PLACES))
             answer = in_words(question, given)
             questions.append(
-                Reviewed(place + 1, question.text, answer, points, question.marks, tuple(text for text in said if text))
+                QuizLine(place + 1, question.text, answer, points, question.marks, tuple(text for text in said if text))
             )
         total = tidy(score.points.quantize(PLACES))
-        found.append(Review(own, attempt.number, total, score.out_of, tuple(questions)))
+        found.append(QuizView(attempt.number, total, score.out_of, tuple(questions)))
     return tuple(found)
 
 
