@@ -1,6 +1,7 @@
 """Statistics of a cohort's marks for a board: spread, pass rates, correlations, weights that really act, earlier years.
 
-All take marks in percent as floats: a statistic is no mark, and nothing here ever becomes one.
+Most take marks in percent as floats: a statistic is no mark, and nothing here ever becomes one. Of fewer than `LEAST`
+students no statistic is made: it would tell a single one's mark.
 
 Sources: Wilson (1927) for proportions; Fisher (1915) for correlations; Welch (1947) for two means; Cohen's d by the pooled
 standard deviation.
@@ -11,12 +12,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
-SMALL = 6
-"""Of fewer students no statistic is shown: it would tell a single one's mark."""
+from assessor.marking.bands import LEAST
+from assessor.marking.exact import ONE
+
 Z = 1.959963984540054
 """Of a 95 % interval."""
 
@@ -52,7 +56,7 @@ class Spread:
 
 def spread(marks: Sequence[float]) -> Spread | None:
     """Mean, standard deviation (of a sample), quartiles (linear between two marks) and skewness; None for a small group."""
-    if len(marks) < SMALL:
+    if len(marks) < LEAST:
         return None
     values = np.asarray(marks, dtype=float)
     least, lower, median, upper, most = np.percentile(values, [0, 25, 50, 75, 100])
@@ -72,19 +76,12 @@ def proportion(count: int, of: int) -> Interval | None:
     return Interval(share, max(0.0, middle - half), min(1.0, middle + half))
 
 
-def band_counts(marks: Sequence[float], boundaries: Sequence[float]) -> list[int]:
-    """How many marks lie below the first boundary, from it to the next, and so on; a mark on a boundary is above it."""
-    edges = np.asarray(boundaries, dtype=float)
-    places = np.searchsorted(edges, np.asarray(marks, dtype=float), side="right")
-    return [int(count) for count in np.bincount(places, minlength=len(edges) + 1)]
-
-
-def near(marks: Sequence[float], boundary: float, within: float = 1.0) -> int:
+def near(marks: Sequence[Decimal], boundary: Decimal, within: Decimal = ONE) -> int:
     """How many marks lie within so many points of a boundary, on either side."""
     return sum(abs(mark - boundary) <= within for mark in marks)
 
 
-def suppressed(counts: Sequence[int], least: int = SMALL) -> list[int | None]:
+def suppressed(counts: Sequence[int], least: int = LEAST) -> list[int | None]:
     """Counts to publish: those from 1 to `least` - 1 are None, and so is the next smallest where one alone could be worked out.
 
     The sum is known, so a single hidden count would be the difference; a 0 tells of nobody and stays.
@@ -117,10 +114,17 @@ def correlation(x: Sequence[float], y: Sequence[float], clusters: Sequence[str] 
         names = sorted(set(clusters))
         of = {name: [index for index, own in enumerate(clusters) if own == name] for name in names}
         a, b = (np.asarray([side[of[name]].mean() for name in names]) for side in (a, b))
-    if len(a) < SMALL or a.std() < 1e-9 or b.std() < 1e-9:
+    r = pearson(a, b)
+    if len(a) < LEAST or r is None:
         return None
-    pearson = float(np.corrcoef(a, b)[0, 1])
-    return Correlation(len(a), fisher(pearson, len(a)), float(stats.spearmanr(a, b).statistic))
+    return Correlation(len(a), fisher(r, len(a)), float(stats.spearmanr(a, b).statistic))
+
+
+def pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float | None:
+    """Pearson's r; of a 0/1 variable it is the point-biserial. None of fewer than three, or where one of them does not vary."""
+    if len(x) < 3 or x.std() < 1e-9 or y.std() < 1e-9:
+        return None
+    return float(np.corrcoef(x, y)[0, 1])
 
 
 def fisher(r: float, n: int) -> Interval:
@@ -139,7 +143,7 @@ def effective_weights(components: Mapping[str, Sequence[float]], weights: Mappin
     """
     names = list(components)
     values = np.asarray([components[name] for name in names], dtype=float)
-    if values.size == 0 or values.shape[1] < SMALL:
+    if values.size == 0 or values.shape[1] < LEAST:
         return None
     share = np.asarray([weights[name] for name in names], dtype=float)
     share = share / share.sum()
@@ -179,7 +183,7 @@ class Comparison:
 
 def compare(now: Spread, earlier: Earlier) -> Comparison | None:
     """Welch's test of two means from summaries; None where a group is small or does not vary."""
-    if earlier.students < SMALL or now.sd < 1e-9 or earlier.sd < 1e-9:
+    if earlier.students < LEAST or now.sd < 1e-9 or earlier.sd < 1e-9:
         return None
     test = stats.ttest_ind_from_stats(
         now.mean, now.sd, now.students, earlier.mean, earlier.sd, earlier.students, equal_var=False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -108,7 +108,7 @@ class Project:
     def limits(self) -> Limits:
         """What one run may use."""
         given = self.rules.reproduce.limits.model_dump(exclude_unset=True)
-        return Limits(**{**LIMITS.__dict__, **given})
+        return replace(LIMITS, **given)
 
 
 def load_project(course: Course, name: str) -> Project:

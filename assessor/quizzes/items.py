@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-Z = 1.959963984540054
+from assessor.marking.statistics import Z, pearson
+
 ENOUGH = 30
 """Of fewer students an item's indices are shown, and nothing is concluded from them."""
-HARD, EASY, WEAK, RARE, HASTY_SECONDS = 0.20, 0.95, 0.10, 0.05, 10.0
+HARD, EASY, WEAK, RARE = 0.20, 0.95, 0.10, 0.05
 TOP = 0.27
 """Kelley's part of the best and of the worst, for the upper-lower index."""
 Matrix = NDArray[np.float64]
@@ -77,7 +78,6 @@ class Item:
     upper_lower: float | None
     point_biserial: float | None
     guess: float | None
-    median_seconds: float | None
     options: tuple[Option, ...]
     flags: tuple[str, ...]
 
@@ -136,14 +136,12 @@ class About:
 
     Attributes:
         options: (text, right) of each, for choices.
-        seconds: a median, where times are known.
         note: of the key, such as 'corrected: full marks to all'.
     """
 
     marks: float = 1.0
     guess: float | None = None
     options: tuple[tuple[str, bool], ...] = ()
-    seconds: float | None = None
     note: str = ""
 
 
@@ -180,7 +178,7 @@ def _item(
     x, totals = all_marks[on_paper], all_totals[on_paper]
     rest, n = totals - x, int(on_paper.sum())
     most = about.marks
-    r = _correlation(x, rest)
+    r = pearson(x, rest)
     half = None if r is None or n < 3 else Z * (1 - r * r) / math.sqrt(n - 1)
     given = None if chosen is None else [one for one, there in zip(chosen, on_paper, strict=True) if there]
     options = _options(about, given, totals, x) if given is not None else ()
@@ -192,9 +190,9 @@ def _item(
         None if r is None or half is None else 100 * max(-1.0, r - half),
         None if r is None or half is None else 100 * min(1.0, r + half),
         _efficiency(x, rest), 100 * most / mean_out_of if mean_out_of else 0.0, effective, _upper_lower(x, totals, most),
-        _correlation(x, totals), about.guess, about.seconds, options, (),
+        pearson(x, totals), about.guess, options, (),
     )  # fmt: skip
-    return Item(**{**item.__dict__, "flags": _flags(item, r, about)})
+    return replace(item, flags=_flags(item, r, about))
 
 
 def _flags(item: Item, r: float | None, about: About) -> tuple[str, ...]:
@@ -215,8 +213,6 @@ def _flags(item: Item, r: float | None, about: About) -> tuple[str, ...]:
             found.append(f"{name}: hardly anybody chose it")
         if not option.right and option.rest is not None and option.rest > 0 and option.share >= RARE:
             found.append(f"{name}: wrong, and chosen by the better students")
-    if item.median_seconds is not None and item.median_seconds < HASTY_SECONDS:
-        found.append(f"answered in {item.median_seconds:.0f} s")
     return tuple(found)
 
 
@@ -228,17 +224,8 @@ def _options(about: About, given: Sequence[tuple[int, ...] | None], totals: Matr
     for place, (text, right) in enumerate(about.options):
         took = np.fromiter((place in one for one in places), dtype=float, count=len(places))
         share = float(took.mean()) if len(places) else 0.0
-        found.append(Option(place, text, right, int(took.sum()), share, _correlation(took, own), _correlation(took, rest)))
+        found.append(Option(place, text, right, int(took.sum()), share, pearson(took, own), pearson(took, rest)))
     return tuple(found)
-
-
-def _correlation(x: Matrix, y: Matrix) -> float | None:
-    """Pearson's; of a 0/1 variable it is the point-biserial."""
-    if len(x) < 3:
-        return None
-    a, b = x - x.mean(), y - y.mean()
-    scale = math.sqrt(float(a @ a) * float(b @ b))
-    return float(a @ b) / scale if scale > 1e-12 else None
 
 
 def _efficiency(x: Matrix, rest: Matrix) -> float | None:

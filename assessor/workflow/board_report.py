@@ -8,35 +8,33 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
-from assessor.course import AUTOMATIC, Course
+from assessor.course import Course
 from assessor.csvfile import read_csv
 from assessor.database import Database
 from assessor.database.acts import OF_MARKS, Act, acts_in_force
 from assessor.database.gradebook import StudentRow, collector_resting, gradebook
-from assessor.database.tables import RECORDED, Event, Extension, GradingRecord, Job, Mark, Submission, TestRecord
+from assessor.database.tables import Event, Extension
 from assessor.files import replacing, write_text
-from assessor.marking.exact import plain
+from assessor.marking.agreement import band
+from assessor.marking.bands import LEAST
+from assessor.marking.exact import ZERO, plain
 from assessor.marking.lateness import rule_words
-from assessor.marking.marks import AssignmentMark, Status
+from assessor.marking.marks import AssignmentMark, Code, Status
 from assessor.marking.statistics import (
-    SMALL,
     Comparison,
     Correlation,
     Earlier,
     Interval,
     Spread,
-    band_counts,
     compare,
     correlation,
     effective_weights,
@@ -50,11 +48,10 @@ from assessor.reports.figures import data_url
 from assessor.reports.pages import render
 from assessor.reports.printing import write_pdf
 from assessor.reports.text import local_time
-from assessor.workflow.power import proven
+from assessor.workflow.automatic_marking import Automatic, automatic_marking
 
 MODULE = "module"
-CEILING = 95.0
-AUTOGRADE = "autograde"
+CEILING = Decimal(95)
 CORRECTIONS = ("regrade", "quiz key corrected")
 
 
@@ -63,7 +60,8 @@ class Part:
     """One part of the module: the whole, a component or an assignment.
 
     Attributes:
-        registered, submitted, absent, open: students, those with a mark, those with NS, those without any mark yet.
+        registered, submitted, absent, open: students, those with a mark, those with NS (0 in the component and the module),
+            those whose mark is still to come; whom the board excused is none of these.
         bands: how many have a mark in each band; None where it is not told.
         passed: the share of marks that reach the pass mark; `close` how many lie within a point of each boundary.
         ceiling: the share of 95 and above: a sign that a piece of work tells too little.
@@ -88,20 +86,6 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Automatic:
-    """How far the automatic marking of one assignment can be trusted."""
-
-    name: str
-    versions: str
-    devices: str
-    graded: int
-    reviewed: int
-    waiting: int
-    overridden: int
-    power: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
 class Report:
     """All that the page shows; `pictures` are SVG by name."""
 
@@ -121,7 +105,7 @@ class Report:
     lateness: str
     automatic: tuple[Automatic, ...]
     regrades: tuple[tuple[str, str, str], ...]
-    small: int = SMALL
+    small: int = LEAST
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
 
@@ -153,7 +137,7 @@ def board_report(
         with replacing(path) as temporary:
             temporary.write_bytes(svg)
         paths.append(path)
-    return Report(**{**report.__dict__, "files": tuple(paths)})
+    return replace(report, files=tuple(paths))
 
 
 def read_earlier(course: Course, path: Path) -> tuple[Earlier, ...]:
@@ -192,7 +176,7 @@ def _report(
     with database.reading() as session:
         acts = acts_in_force(session, Act.verb.in_(OF_MARKS))
         extended = session.scalar(select(func.count(func.distinct(Extension.student_id)))) or 0
-        automatic = tuple(_automatic(course, session, each.name) for each in course.assignments if each.kind == "notebook")
+        automatic = tuple(automatic_marking(course, session, each.name) for each in course.assignments if each.kind == "notebook")
         corrections = session.scalars(select(Event).where(Event.verb.in_(CORRECTIONS)).order_by(Event.id))
         regrades = [
             (
@@ -240,51 +224,59 @@ def _report(
 
 
 def _module_part(course: Course, book: Sequence[StudentRow]) -> Part:
-    marks = [float(student.mark.final) for student in book if student.mark.final is not None]
+    marks = [student.mark.final for student in book if student.mark.final is not None]
     nothing = sum(all(each.status is Status.NOT_SUBMITTED for each in student.mark.assignments) for student in book)
-    late = [student for student in book if any(each.days_late for each in student.mark.assignments)]
-    return _part(course, MODULE, "Module", MODULE, len(book), marks, nothing, len(book) - len(marks), late=len(late))
+    late = sum(any(each.days_late for each in student.mark.assignments) for student in book)
+    open_ = sum(student.mark.final is None and student.mark.outcome is not Code.EXCUSED for student in book)
+    return _part(course, MODULE, "Module", MODULE, len(book), marks, nothing, open_, late=late)
 
 
 def _component_part(course: Course, book: Sequence[StudentRow], name: str) -> Part:
     components = [next(each for each in student.mark.components if each.name == name) for student in book]
-    marks = [float(each.percent) for each in components if each.percent is not None]
+    marks = [each.percent for each in components if each.percent is not None]
     nothing = sum(
         bool(each.assignments) and all(one.status is Status.NOT_SUBMITTED for one in each.assignments) for each in components
     )
     late = sum(any(one.days_late for one in each.assignments) for each in components)
-    return _part(course, name, name, "component", len(book), marks, nothing, len(book) - len(marks), late=late)
+    open_ = sum(each.percent is None and not each.waived for each in components)
+    return _part(course, name, name, "component", len(book), marks, nothing, open_, late=late)
 
 
 def _assignment_part(course: Course, book: Sequence[StudentRow], name: str) -> Part:
     own = [_of(student, name) for student in book]
-    marked = [each for each in own if each.status is Status.MARKED and each.penalised_percent is not None]
+    marked = [each for each in own if each.status is Status.MARKED]
     late = [each for each in marked if each.days_late]
-    lost = [float((each.unpenalised_percent or Decimal(0)) - (each.penalised_percent or Decimal(0))) for each in late]
+    lost = [float((each.unpenalised_percent or ZERO) - (each.penalised_percent or ZERO)) for each in late]
     absent = sum(each.status is Status.NOT_SUBMITTED for each in own)
+    waived = sum(each.status is Status.WAIVED for each in own)
     part = _part(
         course, name, course.assignment(name).title, "assignment", len(book),
-        [float(each.penalised_percent or 0) for each in marked], absent, len(own) - len(marked) - absent, late=len(late),
+        [each.penalised_percent or ZERO for each in marked], absent, len(own) - len(marked) - absent - waived, late=len(late),
         extended=sum(each.extended_until is not None for each in own),
     )  # fmt: skip
-    return Part(**{**part.__dict__, "lost": fmean(lost) if len(lost) >= SMALL else 0.0})
+    return replace(part, lost=fmean(lost) if len(lost) >= LEAST else 0.0)
 
 
 def _part(
-    course: Course, name: str, title: str, kind: str, registered: int, marks: list[float], absent: int, open_: int,
+    course: Course, name: str, title: str, kind: str, registered: int, marks: list[Decimal], absent: int, open_: int,
     *, late: int = 0, extended: int = 0,
 ) -> Part:  # fmt: skip
-    boundaries = [float(each) for each in course.marking.boundaries]
-    found, told = spread(marks), len(marks) >= SMALL
-    passing = sum(mark >= float(course.marking.pass_mark) for mark in marks)
-    return Part(
-        name, title, kind, registered, registered - absent - open_ if kind == "assignment" else len(marks), absent, open_, found,
-        tuple(suppressed(band_counts(marks, boundaries))) if told else (),
-        proportion(passing, len(marks)) if told else None,
-        tuple(suppressed([near(marks, boundary) for boundary in boundaries], SMALL)) if told else (),
-        proportion(sum(mark >= CEILING for mark in marks), len(marks)) if told else None,
-        late=None if 0 < late < SMALL else late, extended=None if 0 < extended < SMALL else extended,
+    """What is compared with a boundary is compared exactly."""
+    part = Part(
+        name, title, kind, registered, len(marks), absent, open_, spread([float(mark) for mark in marks]),
+        late=None if 0 < late < LEAST else late, extended=None if 0 < extended < LEAST else extended,
     )  # fmt: skip
+    if len(marks) < LEAST:
+        return part
+    boundaries = course.marking.boundaries
+    bands = Counter(band(mark, boundaries) for mark in marks)
+    return replace(
+        part,
+        bands=tuple(suppressed([bands[number] for number in range(len(boundaries) + 1)])),
+        passed=proportion(sum(mark >= course.marking.pass_mark for mark in marks), len(marks)),
+        close=tuple(suppressed([near(marks, boundary) for boundary in boundaries])),
+        ceiling=proportion(sum(mark >= CEILING for mark in marks), len(marks)),
+    )
 
 
 def _of(student: StudentRow, name: str) -> AssignmentMark:
@@ -337,41 +329,6 @@ def _correlated(x: Sequence[float | None], y: Sequence[float | None], clusters: 
     return correlation([x[index] or 0.0 for index in both], [y[index] or 0.0 for index in both], own)
 
 
-# Automatic marking
-
-
-def _automatic(course: Course, session: Session, name: str) -> Automatic:
-    jobs = session.execute(
-        select(Job.grader_sha256, Job.device, Job.state, func.count())
-        .join(Job.submission)
-        .where(Submission.assignment == name)
-        .group_by(Job.grader_sha256, Job.device, Job.state)
-    ).all()
-    versions, devices = Counter[str](), Counter[str]()
-    for sha256, device, state, count in jobs:
-        if state == RECORDED:
-            versions[sha256[:12]] += count
-            devices[device or "cpu"] += count
-    events = session.scalars(select(Event).where(Event.verb.in_(("review accept", "review override"))))
-    reviewed = sum(event.detail.get("assignment") == name for event in events)
-    changed = session.scalar(
-        select(func.count(func.distinct(Mark.student_id))).where(
-            Mark.assignment == name, Mark.item == AUTOMATIC, Mark.author != AUTOGRADE
-        )
-    )
-    review = (
-        select(func.count(func.distinct(GradingRecord.submission_id)))
-        .join(Submission, Submission.id == GradingRecord.submission_id)
-        .join(TestRecord, TestRecord.grading_id == GradingRecord.id)
-        .where(Submission.assignment == name, TestRecord.verdict == "review")
-    )
-    return Automatic(
-        name, ", ".join(f"{version} ({count})" for version, count in sorted(versions.items())) or "none yet",
-        ", ".join(f"{device} ({count})" for device, count in sorted(devices.items())) or "–",
-        sum(versions.values()), reviewed, session.scalar(review) or 0, changed or 0, proven(course).get(name, {}),
-    )  # fmt: skip
-
-
 # Figures
 
 
@@ -391,7 +348,7 @@ def _pictures(
     for part in parts:
         if part.kind != "assignment" and part.spread:
             found[f"distribution-{part.name}"] = figures.distribution(known[part.name], boundaries, part.title.capitalize())
-    shown = {name: own for name, own in known.items() if len(own) >= SMALL}
+    shown = {name: own for name, own in known.items() if len(own) >= LEAST}
     if shown:
         found["components"] = figures.boxes(shown, boundaries, "Module and components")
     if effective:

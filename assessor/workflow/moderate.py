@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -180,10 +180,16 @@ def findings(course: Course, database: Database, name: str) -> Findings:
         pairs.append((force, moderated))
         if force != moderated:
             changed.append((student, item, force, moderated))
+    return Findings(name, agreement(pairs, course.marking.boundaries), tuple(changed), *errors_of_tests(acts))
+
+
+def errors_of_tests(acts: Iterable[Act]) -> tuple[ErrorRate, ErrorRate]:
+    """False fails and false passes, by what moderators last said of each student's test.
+
+    Args:
+        acts: the markings of one assignment in force, oldest first.
+    """
     checks = {(act.student_id, act.detail["test"]): act.detail for act in of_role(acts, CHECK)}.values()
     failed = [check["passed"] for check in checks if not check["automatic"]]
     passed = [check["passed"] for check in checks if check["automatic"]]
-    return Findings(
-        name, agreement(pairs, course.marking.boundaries), tuple(changed),
-        error_rate(sum(failed), len(failed)), error_rate(passed.count(False), len(passed)),
-    )  # fmt: skip
+    return error_rate(sum(failed), len(failed)), error_rate(passed.count(False), len(passed))

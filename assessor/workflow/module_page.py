@@ -10,11 +10,11 @@ from pathlib import Path
 
 from assessor.course import Course
 from assessor.database.gradebook import StudentRow
+from assessor.marking.bands import Band, bands_of
 from assessor.marking.components import mark_component
 from assessor.marking.exact import HUNDRED, ZERO, plain
 from assessor.marking.lateness import deadline, rule_words
 from assessor.marking.marks import AssignmentMark, Code, ComponentMark, ModuleMark, Status
-from assessor.marking.spread import Band, spread
 from assessor.reports.feedback import ModuleComponent, ModuleLine, ModulePage, SpreadLine
 from assessor.reports.text import local_time
 from assessor.workflow.explain import worded
@@ -61,7 +61,7 @@ def spreads(course: Course, cohort: Sequence[StudentRow]) -> Mapping[str, tuple[
         for each in student.mark.assignments:
             if each.status is Status.MARKED and each.penalised_percent is not None:
                 marks.setdefault(each.name, []).append(each.penalised_percent)
-    return {name: spread(found, course.marking.boundaries) for name, found in marks.items()}
+    return {name: bands_of(found, course.marking.boundaries) for name, found in marks.items()}
 
 
 def student_page(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -141,7 +141,7 @@ def settle(
             reason = f"team {name_of_team}, {words}"
             out_of = project.assignment.marks
             new += append_totals(session, name, TOTAL, members, out_of, author=author, reason=reason, now=now).new
-    return Marking(**{**found.__dict__, "settled": new})
+    return replace(found, settled=new)
 
 
 def _handed_in(session: Session, name: str, team: str) -> bool:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from assessor.course import Course
 from assessor.database import Database
+from assessor.database.acts import Act, Verb, acts_in_force
 from assessor.database.quizzes import QuizAttempt, QuizResponse, QuizScore
 from assessor.errors import AssessorError
 from assessor.files import write_text
@@ -89,12 +90,17 @@ def read(
 
 
 def _scores(session: Session, quiz: str) -> list[tuple[int, list[Any], list[str]]]:
-    """Of each student's first attempt its number, its paper and its newest fractions."""
-    first = (QuizAttempt.quiz == quiz, QuizAttempt.number == 1)
-    scores = select(QuizScore.attempt_id, QuizScore.fractions).join(QuizAttempt).where(*first).order_by(QuizScore.id)
+    """Of each student's first attempt its number, its paper and its newest fractions; of a deferred one's, after the deferral."""
+    deferred = {act.student_id: act.at for act in acts_in_force(session, Act.verb == Verb.DEFER, Act.subject == quiz)}
+    may_count = (QuizAttempt.quiz == quiz, or_(QuizAttempt.number == 1, QuizAttempt.student_id.in_(deferred)))
+    scores = select(QuizScore.attempt_id, QuizScore.fractions).join(QuizAttempt).where(*may_count).order_by(QuizScore.id)
     newest = {attempt: fractions for attempt, fractions in session.execute(scores)}  # noqa: C416 - rows are not tuples
-    papers = session.execute(select(QuizAttempt.id, QuizAttempt.paper).where(*first).order_by(QuizAttempt.id))
-    return [(attempt, paper, newest[attempt]) for attempt, paper in papers if attempt in newest]
+    first: dict[str, tuple[int, list[Any]]] = {}
+    query = select(QuizAttempt.id, QuizAttempt.student_id, QuizAttempt.started_at, QuizAttempt.paper).where(*may_count)
+    for attempt, student, started_at, paper in session.execute(query.order_by(QuizAttempt.number)):
+        if student not in deferred or started_at > deferred[student]:
+            first.setdefault(student, (attempt, paper))
+    return [(attempt, paper, newest[attempt]) for attempt, paper in sorted(first.values()) if attempt in newest]
 
 
 def _choices(
@@ -105,7 +111,7 @@ def _choices(
     query = (
         select(QuizResponse.attempt_id, QuizResponse.place, QuizResponse.answer)
         .join(QuizAttempt)
-        .where(QuizAttempt.quiz == quiz.name, QuizAttempt.number == 1)
+        .where(QuizAttempt.quiz == quiz.name)
         .order_by(QuizResponse.id)
     )
     for attempt, place, answer in session.execute(query):
@@ -127,7 +133,7 @@ def _about(quiz: Quiz, name: str) -> About:
         return About(note="in no bank any more")
     notes = {"full": "corrected: full marks to all", "drop": "corrected: dropped", None: ""}
     options = tuple((answer.text, answer.fraction > 0) for answer in question.answers) if question.kind in CHOICES else ()
-    return About(float(question.marks), _guess(question), options, None, notes[correction])
+    return About(float(question.marks), _guess(question), options, notes[correction])
 
 
 def _guess(question: Question) -> float | None:

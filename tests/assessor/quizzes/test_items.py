@@ -149,7 +149,6 @@ def test_what_a_person_should_look_at() -> None:
     assert flags_of([1.0, 0.0] * 20, [1.0, 1.0, 0.0, 0.0] * 10) == ("hardly tells students apart",)
     assert flags_of([1.0, 0.0] * 5, rest[:10]) == ("only 10 students: no conclusion",)
     assert flags_of([0.0] * 20 + [1.0] * 20, rest, About(note="corrected: full")) == ("corrected: full",)
-    assert flags_of([0.0] * 20 + [1.0] * 20, rest, About(seconds=6)) == ("answered in 6 s",)
 
 
 def test_distractors_that_nobody_takes_or_the_best_do() -> None:

@@ -82,7 +82,11 @@ def answer_cell() -> nbformat.NotebookNode:
 @pytest.fixture
 def small(tmp_path: Path) -> Course:
     """A course of one lab, one quiz and a project."""
-    root = tmp_path / "course"
+    return lay_small(tmp_path / "course")
+
+
+def lay_small(root: Path) -> Course:
+    """Writes it."""
     lab, grader = root / "assignments/powers", root / "graders/powers"
     for folder in (lab, grader, root / "quizzes"):
         folder.mkdir(parents=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import re
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -24,14 +25,19 @@ from assessor.database.gradebook import gradebook
 from assessor.database.tables import Job, Mark, Student, Submission
 from assessor.errors import ImportRefused
 from assessor.workflow.board_report import Report, board_report
-from tests.assessor.workflow.conftest import NOW
+from assessor.workflow.second import CHECK
+from tests.assessor.workflow.conftest import NOW, lay_small
 
 LATER = NOW + timedelta(days=60)
 COHORT = 48
 
 
-def fill(course: Course, database: Database, students: int) -> None:
-    """A cohort with better and worse students; each eighth hands the lab in late, teams of four share the project's mark."""
+def fill(course: Course, database: Database, students: int, unmarked: Sequence[str] = ()) -> None:
+    """A cohort with better and worse students; each eighth hands the lab in late, teams of four share the project's mark.
+
+    Args:
+        unmarked: students without a mark of the quiz.
+    """
     draw = random.Random(6258)
     due = course.assignment("powers").due
     with database.transaction() as session:
@@ -54,6 +60,8 @@ def fill(course: Course, database: Database, students: int) -> None:
                 ("project", "total", 100): team, ("quiz1", "total", 30): draw.gauss(18, 4) + 4 * ability,
             }  # fmt: skip
             for (assignment, item, out_of), points in given.items():
+                if assignment == "quiz1" and name in unmarked:
+                    continue
                 session.add(
                     Mark(
                         student_id=name, assignment=assignment, item=item, points=Decimal(f"{min(max(points, 0), out_of):.2f}"),
@@ -69,9 +77,7 @@ def fill(course: Course, database: Database, students: int) -> None:
 
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Course, Database]]:
-    from tests.assessor.workflow.conftest import small
-
-    course = small.__wrapped__(tmp_path_factory.mktemp("board"))  # type: ignore[attr-defined]
+    course = lay_small(tmp_path_factory.mktemp("board"))
     database = open_database(course.root, create=True)
     fill(course, database, COHORT)
     yield course, database
@@ -147,6 +153,24 @@ def test_page_pdf_and_figures_are_whole_and_name_nobody(report: Report) -> None:
 def test_the_same_marks_give_the_same_page(cohort: tuple[Course, Database], years: Path, report: Report) -> None:
     before = report.files[0].read_bytes()
     assert board_report(*cohort, previous=years, now=LATER).files[0].read_bytes() == before
+
+
+def test_what_moderators_found_of_the_tests_and_whom_the_board_excused(small: Course) -> None:
+    with contextlib.closing(open_database(small.root, create=True)) as database:
+        fill(small, database, 10, unmarked=("s007", "s008"))
+        with database.transaction() as session:
+            add_act(session, Verb.WAIVE, student="s008", subject="quiz1", detail={}, reason="ill", author="board", now=NOW)
+            for student, automatic, passed in (("s000", False, True), ("s001", False, False), ("s002", True, True)):
+                detail = {"role": CHECK, "test": "test_square", "automatic": automatic, "passed": passed}
+                add_act(
+                    session, Verb.MARKING, student=student, subject="powers", detail=detail, reason="", author="mod", now=NOW
+                )
+        found = board_report(small, database, now=LATER)
+    quiz, (lab,) = next(part for part in found.parts if part.name == "quiz1"), found.automatic
+    assert (quiz.registered, quiz.submitted, quiz.absent, quiz.open) == (10, 8, 0, 1)
+    assert (lab.false_fails.errors, lab.false_fails.looked_at) == (1, 2)
+    assert (lab.false_passes.errors, lab.false_passes.looked_at) == (0, 1)
+    assert "1 of 2<small>" in found.files[0].read_text("utf-8")
 
 
 def test_a_class_of_five_has_no_statistics(small: Course) -> None:

@@ -16,6 +16,7 @@ from assessor.course import Course
 from assessor.database import Database
 from assessor.database.tables import Student
 from assessor.errors import AssessorError
+from assessor.workflow.decide import By, defer
 from assessor.workflow.quiz_items import ItemReport, quiz_items, read
 from assessor.workflow.quiz_mark import mark_quiz
 from assessor.workflow.quiz_take import hand_in, quiz_of, save, start
@@ -111,6 +112,22 @@ def test_only_first_attempts_count(course: Course, database: Database, taken: Ca
         take(course, database, f"s{number:02}", good=True, minute=30)
     mark_quiz(course, database, "quiz1", author="lecturer", now=NOW)
     assert taken().analysis.whole == before
+
+
+def test_what_a_deferred_student_did_before_is_no_attempt(
+    course: Course, database: Database, taken: Callable[[], ItemReport]
+) -> None:
+    before = {item.name: item.facility for item in taken().analysis.items}
+    released, due = course.assignment("quiz1").released, course.assignment("quiz1").due
+    defer(course, database, "s00", "quiz1", due + timedelta(days=7), By("board", "was ill", released + timedelta(hours=1)))
+    assert taken().analysis.whole.students == CLASS - 1
+    take(course, database, "s00", good=False, minute=90)
+    take(course, database, "s00", good=True, minute=120)
+    mark_quiz(course, database, "quiz1", author="lecturer", now=NOW)
+    found = taken().analysis
+    assert found.whole.students == CLASS
+    facilities = {item.name: item.facility for item in found.items}
+    assert facilities["telling"] == pytest.approx(before["telling"] - 1 / CLASS)
 
 
 def test_a_corrected_key_changes_the_analysis(course: Course, database: Database, taken: Callable[[], ItemReport]) -> None:

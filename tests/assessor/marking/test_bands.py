@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assessor.marking.spread import spread
+from assessor.marking.bands import bands_of
 
 BOUNDARIES = tuple(map(Decimal, (40, 50, 60, 70)))
 
 
 def test_bands_have_names_and_counts() -> None:
     marks = [Decimal(mark) for mark in (*[30] * 6, *[45] * 7, *[50] * 8, *["69.99"] * 9, *[100] * 10)]
-    assert [(band.words, band.count) for band in spread(marks, BOUNDARIES)] == [
+    assert [(band.words, band.count) for band in bands_of(marks, BOUNDARIES)] == [
         ("below 40", 6), ("40 to below 50", 7), ("50 to below 60", 8), ("60 to below 70", 9), ("70 and above", 10),
     ]  # fmt: skip
 
@@ -30,12 +30,12 @@ def test_bands_have_names_and_counts() -> None:
     ],
 )
 def test_few_are_joined_to_their_neighbours(marks: list[int], found: list[tuple[str, int]]) -> None:
-    assert [(band.words, band.count) for band in spread([Decimal(mark) for mark in marks], BOUNDARIES)] == found
+    assert [(band.words, band.count) for band in bands_of([Decimal(mark) for mark in marks], BOUNDARIES)] == found
 
 
 @given(st.lists(st.decimals(0, 100, places=2), max_size=60), st.sets(st.integers(0, 100), max_size=6))
 def test_nobody_is_lost_and_no_band_is_small(marks: list[Decimal], edges: set[int]) -> None:
-    bands = spread(marks, [Decimal(edge) for edge in sorted(edges)])
+    bands = bands_of(marks, [Decimal(edge) for edge in sorted(edges)])
     assert sum(band.count for band in bands) == (len(marks) if len(marks) >= 6 else 0)
     assert all(band.count >= 6 for band in bands)
     if bands:

@@ -33,7 +33,7 @@ class Band:
         return f"{plain(self.low)} and above" if self.high == HUNDRED else f"{plain(self.low)} to below {plain(self.high)}"
 
 
-def spread(marks: Sequence[Decimal], boundaries: Sequence[Decimal], least: int = LEAST) -> tuple[Band, ...]:
+def bands_of(marks: Sequence[Decimal], boundaries: Sequence[Decimal], least: int = LEAST) -> tuple[Band, ...]:
     """Counts marks by bands; bands with few students are joined to the next one until none has fewer than `least`.
 
     Joining leaves no cell blank, so that none can be worked out from the sum of the others. A cohort that is smaller than
