@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from assessor.quizzes.formats import gift, moodle_xml, qti12, qti21
+from assessor.quizzes.formats import gift, moodle_xml, qti12, qti21_reading, qti21_writing
 from assessor.quizzes.formats.carried import Carried, Note, Written
 from assessor.quizzes.questions import Question
 
@@ -17,8 +17,8 @@ __all__ = ["FORMATS", "READERS", "WRITERS", "Carried", "Note", "Written", "guess
 
 Reader = Callable[[bytes, Path], Carried]
 Writer = Callable[[tuple[Question, ...], str], Written]
-READERS: dict[str, Reader] = {"gift": gift.read, "moodle": moodle_xml.read, "qti": qti21.read, "qti12": qti12.read}
-WRITERS: dict[str, Writer] = {"gift": gift.write, "moodle": moodle_xml.write, "qti": qti21.write}
+READERS: dict[str, Reader] = {"gift": gift.read, "moodle": moodle_xml.read, "qti": qti21_reading.read, "qti12": qti12.read}
+WRITERS: dict[str, Writer] = {"gift": gift.write, "moodle": moodle_xml.write, "qti": qti21_writing.write}
 FORMATS = tuple(READERS)
 
 

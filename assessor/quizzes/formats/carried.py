@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 32 * 2**20
 MAX_MEMBERS = 5000
+_NOT_XML = re.compile("[^\t\n -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 VARIANTS = 5
 """So many variants stand for a question with parameters, in formats that know none."""
 
@@ -147,6 +148,21 @@ def members(data: bytes, file: Path) -> dict[str, bytes]:
             return found
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as fault:
         raise refuse(file, "(file)", str(fault), "a zip package that is whole and has no password") from None
+
+
+def documents(data: bytes, file: Path) -> Iterator[tuple[str, Element]]:
+    """Of each XML file of a package, or of the one file that it is, the name and the root.
+
+    Raises:
+        CourseInvalid: it is neither.
+    """
+    for name, text in (members(data, file) if data[:2] == b"PK" else {file.name: data}).items():
+        yield name, parse_xml(text, file, name)
+
+
+def xml_text(text: str) -> str:
+    """Without the characters that XML cannot hold, not even as references."""
+    return _NOT_XML.sub("", text)
 
 
 def local(element: Element) -> str:

@@ -22,6 +22,7 @@ from assessor.quizzes.formats.carried import (
     percent,
     refuse,
     without_parameters,
+    xml_text,
 )
 from assessor.quizzes.formats.markup import to_markdown
 from assessor.quizzes.questions import CHOICES, DIFFICULTIES, Answer, Kind, Pair, Question, Tolerance
@@ -77,7 +78,7 @@ def _unsaid(question: Question) -> Iterator[Note]:
 
 def _write(root: Element, question: Question) -> None:
     own = SubElement(root, "question", type=TYPES[question.kind])
-    SubElement(SubElement(own, "name"), "text").text = _clean(question.id)
+    SubElement(SubElement(own, "name"), "text").text = xml_text(question.id)
     _text(own, "questiontext", question.text)
     _text(own, "generalfeedback", question.feedback)
     SubElement(own, "defaultgrade").text = f"{question.marks.normalize():f}"
@@ -91,7 +92,7 @@ def _write(root: Element, question: Question) -> None:
     if question.kind is Kind.MATCHING:
         for pair in question.pairs:
             part = _text(own, "subquestion", pair.stem)
-            SubElement(SubElement(part, "answer"), "text").text = _clean(pair.answer)
+            SubElement(SubElement(part, "answer"), "text").text = xml_text(pair.answer)
     if question.kind is Kind.ORDERING:
         SubElement(own, "gradingtype").text = "RELATIVE_NEXT_EXCLUDE_LAST"
         for place, step in enumerate(question.steps, 1):
@@ -109,7 +110,7 @@ def _answer(own: Element, question: Question, answer: Answer) -> None:
     shown = shown.strip().lower() if question.kind is Kind.TRUE_FALSE else shown
     if typed or question.kind is Kind.TRUE_FALSE:
         part = SubElement(own, "answer", fraction=percent(answer.fraction), format="moodle_auto_format")
-        SubElement(part, "text").text = _clean(shown)
+        SubElement(part, "text").text = xml_text(shown)
     else:
         part = _text(own, "answer", shown, fraction=percent(answer.fraction))
     _text(part, "feedback", answer.feedback)
@@ -126,22 +127,13 @@ def _units(own: Element, question: Question) -> None:
     for name, factor in ((question.unit, Decimal(1)), *question.units):
         unit = SubElement(units, "unit")
         SubElement(unit, "multiplier").text = f"{(1 / factor).normalize():f}"
-        SubElement(unit, "unit_name").text = _clean(name)
+        SubElement(unit, "unit_name").text = xml_text(name)
 
 
 def _text(own: Element, name: str, text: str, **attributes: str) -> Element:
     part = SubElement(own, name, {**attributes, "format": "markdown"})
-    SubElement(part, "text").text = _clean(text)
+    SubElement(part, "text").text = xml_text(text)
     return part
-
-
-def _clean(text: str) -> str:
-    """Without what XML cannot hold."""
-    return "".join(
-        letter
-        for letter in text
-        if letter in "\t\n" or (letter >= " " and not "\ud800" <= letter <= "\udfff" and letter not in "\ufffe\uffff")
-    )
 
 
 # Reading

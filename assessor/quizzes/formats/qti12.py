@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from assessor.quizzes.formats.carried import Carried, Names, Note, find_all, first, local, members, number, parse_xml, refuse
+from assessor.quizzes.formats.carried import (
+    Carried,
+    Names,
+    Note,
+    documents,
+    find_all,
+    first,
+    local,
+    members,
+    number,
+    refuse,
+)
 from assessor.quizzes.formats.markup import to_markdown
 from assessor.quizzes.questions import Answer, Kind, Pair, Question, Tolerance
 
@@ -31,15 +42,14 @@ def read(data: bytes, file: Path) -> Carried:
     Raises:
         CourseInvalid: it is neither.
     """
-    found = members(data, file) if data[:2] == b"PK" else {file.name: data}
     questions: list[Question] = []
     notes: list[Note] = []
     names = Names()
-    for name, text in found.items():
-        root = parse_xml(text, file, name)
+    for _, root in documents(data, file):
         if local(root) != "questestinterop":
             continue
-        title = (first(root, "assessment") or root).get("title") or file.stem
+        assessment = first(root, "assessment")
+        title = (root if assessment is None else assessment).get("title") or file.stem
         for item in find_all(root, "item"):
             own = names.of(item.get("title") or item.get("ident") or "question")
             question = _read(item, own, title, notes)
