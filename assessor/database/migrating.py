@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from assessor.errors import DatabaseUnavailable
 
-HEAD = "0005"
+HEAD = "0006"
 """The revision that this version of the software works with."""
 SCRIPTS = Path(__file__).with_name("migrations")
 

@@ -133,6 +133,7 @@ class TestRecord(Table):
     detail: Mapped[str]
     hint: Mapped[str]
     seconds: Mapped[float]
+    retrains: Mapped[int] = mapped_column(default=0)
     place: Mapped[str] = mapped_column(String(16))
     public: Mapped[bool]
 

@@ -215,7 +215,16 @@ class _Plugin:
             return sub_seed(self._seed, name, "training", str(attempt)) % 2**31
 
         def check(metric: str, run: Run, *, higher: bool = True) -> None:
-            self._calibration.check(metric, run, seeds, higher=higher)
+            runs: list[int] = []
+
+            def counted(seed: int) -> object:
+                runs.append(seed)
+                return run(seed)
+
+            try:
+                self._calibration.check(metric, counted, seeds, higher=higher)
+            finally:
+                self.records.of(request.node).retrains += max(0, len(runs) - 1)
 
         return check
 

@@ -32,6 +32,7 @@ class Record:
     public: bool = False
     reviewed: bool = False
     trained: bool = False
+    retrains: int = 0
     depends: tuple[str, ...] = ()
     instead: tuple[str, ...] = ()
     carried: bool = False
@@ -132,6 +133,7 @@ class Records:
             detail="\n\n".join(record.details)[:MAX_DETAIL],
             hint="" if passed else record.hint,
             seconds=record.seconds,
+            retrains=record.retrains,
             public=record.public,
         )
 

@@ -37,6 +37,7 @@ class TestResult:
         title: first line of its docstring; what the student reads.
         message: for the student: never an expected value or an input of a hidden test.
         detail: for staff: everything.
+        retrains: how often a training that fell short was begun again with another seed.
         where: 'trusted' or 'in-kernel' (a classic nbgrader cell that ran beside the student's code).
     """
 
@@ -51,6 +52,7 @@ class TestResult:
     detail: str = ""
     hint: str = ""
     seconds: float = 0.0
+    retrains: int = 0
     public: bool = False
     where: str = "trusted"
 

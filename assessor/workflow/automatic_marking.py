@@ -28,6 +28,7 @@ class Automatic:
 
     Attributes:
         versions, devices: of the hidden tests and of what they ran on, each with how many submissions.
+        retrained: submissions of which a training fell short at first and was begun again with another seed.
         sent: submissions of which a test went to review for a fault of ours.
         settled: reviews that a person settled; changed: students whose automatic mark a person changed.
         false_fails, false_passes: what moderators found, who looked at a test's work without its verdict.
@@ -37,6 +38,7 @@ class Automatic:
     name: str
     versions: str
     devices: str
+    retrained: int
     sent: int
     settled: int
     changed: int
@@ -57,11 +59,11 @@ def automatic_marking(course: Course, session: Session, name: str) -> Automatic:
     for sha256, device, submissions in session.execute(jobs):
         versions[sha256[:12]] += submissions
         devices[device or "cpu"] += submissions
-    sent = (
+    submissions_with = (
         select(func.count(func.distinct(GradingRecord.submission_id)))
         .join(Submission, Submission.id == GradingRecord.submission_id)
         .join(TestRecord, TestRecord.grading_id == GradingRecord.id)
-        .where(Submission.assignment == name, TestRecord.verdict == Verdict.REVIEW.value)
+        .where(Submission.assignment == name)
     )
     events = session.scalars(select(Event).where(Event.verb.in_(SETTLED)))
     changed = select(func.count(func.distinct(Mark.student_id))).where(
@@ -69,7 +71,9 @@ def automatic_marking(course: Course, session: Session, name: str) -> Automatic:
     )
     looks = acts_in_force(session, Act.verb == Verb.MARKING, Act.subject == name)
     return Automatic(
-        name, _shown(versions) or "none yet", _shown(devices) or "–", session.scalar(sent) or 0,
+        name, _shown(versions) or "none yet", _shown(devices) or "–",
+        session.scalar(submissions_with.where(TestRecord.retrains > 0)) or 0,
+        session.scalar(submissions_with.where(TestRecord.verdict == Verdict.REVIEW.value)) or 0,
         sum(event.detail.get("assignment") == name for event in events), session.scalar(changed) or 0,
         *errors_of_tests(looks), proven(course).get(name, {}),
     )  # fmt: skip

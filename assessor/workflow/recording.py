@@ -76,5 +76,5 @@ def _test(position: int, test: TestResult) -> TestRecord:
     return TestRecord(
         position=position, name=clean(test.name), title=clean(test.title), verdict=test.verdict.value,
         points=test.points, out_of=test.out_of, message=clean(test.message), detail=clean(test.detail),
-        hint=clean(test.hint), seconds=test.seconds, place=test.where, public=test.public,
+        hint=clean(test.hint), seconds=test.seconds, retrains=test.retrains, place=test.where, public=test.public,
     )  # fmt: skip

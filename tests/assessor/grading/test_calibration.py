@@ -46,23 +46,25 @@ def test_a_bound_is_the_worst_right_value_and_nan_never_reaches_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("train", "verdict"),
+    ("train", "verdict", "retrains"),
     [
-        ("return 0.93", Verdict.PASSED),
-        ("runs.append(seed); return 0.1 if len(runs) < 3 else 0.95", Verdict.PASSED),
-        ("return 0.89", Verdict.REVIEW),
-        ("return float('nan')", Verdict.REVIEW),
-        ("import torch; return torch.tensor([0.95])", Verdict.PASSED),
-        ("return 'good'", Verdict.FAILED),
-        ("return True", Verdict.FAILED),
-        ("return None", Verdict.FAILED),
+        ("return 0.93", Verdict.PASSED, 0),
+        ("runs.append(seed); return 0.1 if len(runs) < 3 else 0.95", Verdict.PASSED, 2),
+        ("return 0.89", Verdict.REVIEW, 2),
+        ("return float('nan')", Verdict.REVIEW, 2),
+        ("import torch; return torch.tensor([0.95])", Verdict.PASSED, 0),
+        ("return 'good'", Verdict.FAILED, 0),
+        ("return True", Verdict.FAILED, 0),
+        ("return None", Verdict.FAILED, 0),
     ],
 )
-def test_a_low_metric_alone_goes_to_a_person(grade_with: Grade, tmp_path: Path, train: str, verdict: Verdict) -> None:
+def test_a_low_metric_alone_goes_to_a_person(
+    grade_with: Grade, tmp_path: Path, train: str, verdict: Verdict, retrains: int
+) -> None:
     grader(tmp_path, [0.9 + 0.001 * n for n in range(64)])
     results = grade_with(TESTS, f"{RIGHT}runs = []\ndef train(seed): {train}")
     assert results["test_step"].verdict is Verdict.PASSED
-    assert results["test_trained"].verdict is verdict
+    assert (results["test_trained"].verdict, results["test_trained"].retrains) == (verdict, retrains)
 
 
 def test_a_low_metric_with_a_broken_part_is_a_fail(grade_with: Grade, tmp_path: Path) -> None:

@@ -16,13 +16,14 @@ from typing import Any
 import pypdf
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import select
 
 from assessor.cli import assessor
 from assessor.course import Course
 from assessor.database import Database, open_database
 from assessor.database.acts import Verb, add_act
 from assessor.database.gradebook import gradebook
-from assessor.database.tables import Job, Mark, Student, Submission
+from assessor.database.tables import GradingRecord, Job, Mark, Student, Submission, TestRecord
 from assessor.errors import ImportRefused
 from assessor.workflow.board_report import Report, board_report
 from assessor.workflow.second import CHECK
@@ -155,11 +156,22 @@ def test_the_same_marks_give_the_same_page(cohort: tuple[Course, Database], year
     assert board_report(*cohort, previous=years, now=LATER).files[0].read_bytes() == before
 
 
-def test_what_moderators_found_of_the_tests_and_whom_the_board_excused(small: Course) -> None:
+def test_what_is_known_of_the_tests_and_whom_the_board_excused(small: Course) -> None:
     with contextlib.closing(open_database(small.root, create=True)) as database:
         fill(small, database, 10, unmarked=("s007", "s008"))
         with database.transaction() as session:
             add_act(session, Verb.WAIVE, student="s008", subject="quiz1", detail={}, reason="ill", author="board", now=NOW)
+            for job, retrains in zip(session.scalars(select(Job)), (0, 2, 1), strict=False):
+                test = TestRecord(
+                    position=0, name="test_square", title="t", verdict="passed", points=Decimal(2), out_of=Decimal(2), message="",
+                    detail="", hint="", seconds=0.1, retrains=retrains, place="trusted", public=False,
+                )  # fmt: skip
+                session.add(
+                    GradingRecord(
+                        job_id=job.id, submission_id=job.submission_id, at=NOW, outcome="completed", points=Decimal(2),
+                        out_of=Decimal(2), note="", changes=[], usage={}, manifest={}, tests=[test],
+                    )
+                )  # fmt: skip
             for student, automatic, passed in (("s000", False, True), ("s001", False, False), ("s002", True, True)):
                 detail = {"role": CHECK, "test": "test_square", "automatic": automatic, "passed": passed}
                 add_act(
@@ -169,6 +181,7 @@ def test_what_moderators_found_of_the_tests_and_whom_the_board_excused(small: Co
     quiz, (lab,) = next(part for part in found.parts if part.name == "quiz1"), found.automatic
     assert (quiz.registered, quiz.submitted, quiz.absent, quiz.open) == (10, 8, 0, 1)
     assert (lab.false_fails.errors, lab.false_fails.looked_at) == (1, 2)
+    assert (lab.retrained, lab.sent) == (2, 0)
     assert (lab.false_passes.errors, lab.false_passes.looked_at) == (0, 1)
     assert "1 of 2<small>" in found.files[0].read_text("utf-8")
 
