@@ -45,11 +45,13 @@ def open_course(ctx: click.Context) -> Course:
 
 
 def open_both(ctx: click.Context) -> tuple[Course, Database]:
-    """The course and its database, made or upgraded where need be."""
+    """The course and its database, made or upgraded where need be; closed when the command ends."""
     from assessor.database import open_database
 
     course = open_course(ctx)
-    return course, open_database(course.database_url or course.root, create=True)
+    database = open_database(course.database_url or course.root, create=True)
+    ctx.call_on_close(database.close)
+    return course, database
 
 
 def whoami() -> str:
