@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from assessor.marking.exact import HUNDRED, ZERO, plain
 
+FIVE = Decimal(5)
 LEAST = 6
 """No number of students below this is told, a 0 neither."""
 
@@ -41,7 +42,18 @@ def bands_of(marks: Sequence[Decimal], boundaries: Sequence[Decimal], least: int
     """
     if len(marks) < least:
         return ()
-    edges = [ZERO, *(edge for edge in boundaries if ZERO < edge < HUNDRED), HUNDRED]
+    return _joined(marks, [ZERO, *(edge for edge in boundaries if ZERO < edge < HUNDRED), HUNDRED], least)
+
+
+def histogram(marks: Sequence[Decimal], width: Decimal = FIVE, least: int = LEAST) -> tuple[Band, ...]:
+    """Counts marks by bins from the one that holds the lowest to the one that holds the highest, joined as `bands_of` does."""
+    if len(marks) < least:
+        return ()
+    low, high = (min(mark // width * width, HUNDRED - width) for mark in (min(marks), max(marks)))
+    return _joined(marks, [low + width * step for step in range(int((high - low) / width) + 2)], least)
+
+
+def _joined(marks: Sequence[Decimal], edges: Sequence[Decimal], least: int) -> tuple[Band, ...]:
     joined: list[Band] = []
     for low, high in pairwise(edges):
         found = Band(low, high, sum(Band(low, high, 0).holds(mark) for mark in marks))

@@ -82,15 +82,17 @@ def near(marks: Sequence[Decimal], boundary: Decimal, within: Decimal = ONE) -> 
 
 
 def suppressed(counts: Sequence[int], least: int = LEAST) -> list[int | None]:
-    """Counts to publish: those from 1 to `least` - 1 are None, and so is the next smallest where one alone could be worked out.
+    """Counts to publish beside their sum: those from 1 to `least` - 1 are None, and as many of the next smallest as it takes.
 
-    The sum is known, so a single hidden count would be the difference; a 0 tells of nobody and stays.
+    What is hidden can be added up from the sum: it has to be two counts at least, and `least` students. A 0 tells of nobody
+    and stays.
     """
     shown: list[int | None] = [None if 0 < count < least else count for count in counts]
-    if shown.count(None) == 1:
-        rest = [index for index, count in enumerate(shown) if count]
-        if rest:
-            shown[min(rest, key=lambda index: counts[index])] = None
+    for index in sorted(range(len(counts)), key=lambda index: counts[index]):
+        hidden = [count for count, told in zip(counts, shown, strict=True) if told is None]
+        if not hidden or (len(hidden) > 1 and sum(hidden) >= least):
+            break
+        shown[index] = None if counts[index] else 0
     return shown
 
 

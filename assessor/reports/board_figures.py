@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 from assessor.reports.figures import BLUE, INK, ORANGE, RED, SOFT, figure
@@ -10,19 +11,28 @@ from assessor.reports.figures import BLUE, INK, ORANGE, RED, SOFT, figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-def distribution(marks: Sequence[float], boundaries: Sequence[float], title: str) -> bytes:
-    """Histogram by 5 with the boundaries, and the share at or below each mark on a second axis."""
+    from assessor.marking.bands import Band
+
+
+def distribution(bins: Sequence[Band], boundaries: Sequence[float], title: str) -> bytes:
+    """Histogram with the boundaries, and the share below the end of each bin on a second axis.
+
+    Args:
+        bins: of any width, at least one; a bar's area is its students.
+    """
+    edges = [float(bins[0].low), *(float(each.high) for each in bins)]
+    heights = [5 * each.count / float(each.high - each.low) for each in bins]
+    below = [100 * part / sum(each.count for each in bins) for part in accumulate([0, *(each.count for each in bins)])]
 
     def draw(sheet: Any) -> None:
         axes = sheet.add_subplot()
-        axes.hist(marks, bins=range(0, 105, 5), color=BLUE, alpha=0.75, edgecolor="white")
+        axes.bar(edges[:-1], heights, [high - low for low, high in pairwise(edges)], align="edge", color=BLUE, alpha=0.75,
+                 edgecolor="white")  # fmt: skip
         _boundaries(axes, boundaries)
-        axes.set(title=title, xlabel="mark, %", ylabel="students", xlim=(0, 100))
-        axes.yaxis.get_major_locator().set_params(integer=True)
+        axes.set(title=title, xlabel="mark, %", ylabel="students per 5 points", xlim=(0, 100))
         other = axes.twinx()
-        ordered = sorted(marks)
-        other.step(ordered, [100 * (index + 1) / len(ordered) for index in range(len(ordered))], where="post", color=RED, lw=1.4)
-        other.set(ylabel="share at or below, %", ylim=(0, 100))
+        other.plot(edges, below, color=RED, lw=1.4, marker=".", ms=5)
+        other.set(ylabel="share below, %", ylim=(0, 102))
         other.spines["right"].set_visible(True)
         other.yaxis.label.set_color(RED)
 
@@ -30,20 +40,16 @@ def distribution(marks: Sequence[float], boundaries: Sequence[float], title: str
 
 
 def boxes(groups: Mapping[str, Sequence[float]], boundaries: Sequence[float], title: str) -> bytes:
-    """A box and every mark as a dot for each group, side by side."""
+    """A box for each group, side by side, its whiskers from the lowest mark to the highest."""
 
     def draw(sheet: Any) -> None:
         axes = sheet.add_subplot()
         names = [name for name, marks in groups.items() if marks]
         axes.boxplot(
-            [list(groups[name]) for name in names], orientation="horizontal", widths=0.55, showfliers=False,
+            [list(groups[name]) for name in names], orientation="horizontal", widths=0.55, whis=(0, 100),
             medianprops={"color": RED, "lw": 1.6}, boxprops={"color": INK}, whiskerprops={"color": SOFT},
             capprops={"color": SOFT}, tick_labels=names,
         )  # fmt: skip
-        for place, name in enumerate(names, 1):
-            marks = list(groups[name])
-            offsets = [place + 0.18 * ((index * 0.618034) % 1 - 0.5) for index in range(len(marks))]
-            axes.plot(marks, offsets, ".", color=BLUE, alpha=0.45, ms=4)
         _boundaries(axes, boundaries)
         axes.invert_yaxis()
         axes.set(title=title, xlabel="mark, %", xlim=(-1, 101))

@@ -1,7 +1,8 @@
 """The board's report: how a cohort did, part by part, what was decided, and how far automatic marking can be trusted.
 
-Every number that could tell one student's mark is left out: groups of fewer than six have no statistics, and counts of
-one to five are not shown, nor one that the sum would give away.
+Groups of fewer than six have no statistics. Of how marks lie, no count of one to five is told, in a table or a figure, nor
+one from which the sum would give it away. Rates, the lowest and the highest mark, and how many handed in are told, because
+boards ask for them.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from sqlalchemy import func, select
 from assessor.course import Course
 from assessor.csvfile import read_csv
 from assessor.database import Database
-from assessor.database.acts import OF_MARKS, Act, acts_in_force
+from assessor.database.acts import OF_MARKS, Act, Verb, acts_in_force
 from assessor.database.gradebook import StudentRow, collector_resting, gradebook
 from assessor.database.tables import Event, Extension
 from assessor.files import replacing, write_text
 from assessor.marking.agreement import band
-from assessor.marking.bands import LEAST
+from assessor.marking.bands import LEAST, Band, histogram
 from assessor.marking.exact import ZERO, plain
 from assessor.marking.lateness import rule_words
 from assessor.marking.marks import AssignmentMark, Code, Status
@@ -62,7 +63,8 @@ class Part:
     Attributes:
         registered, submitted, absent, open: students, those with a mark, those with NS (0 in the component and the module),
             those whose mark is still to come; whom the board excused is none of these.
-        bands: how many have a mark in each band; None where it is not told.
+        bands: how many have a mark in each band; None where it is not told. `bins`: the same for a figure, of the module and
+            components, none with few students.
         passed: the share of marks that reach the pass mark; `close` how many lie within a point of each boundary.
         ceiling: the share of 95 and above: a sign that a piece of work tells too little.
         late, lost: students with late work, and the points that this cost them on average.
@@ -83,6 +85,7 @@ class Part:
     late: int | None = 0
     lost: float = 0.0
     extended: int | None = 0
+    bins: tuple[Band, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class Report:
     weights: tuple[tuple[str, float, float], ...]
     correlations: tuple[tuple[str, str, Correlation], ...]
     comparisons: tuple[Comparison, ...]
-    decisions: tuple[tuple[str, int], ...]
+    decisions: tuple[tuple[str, int | None], ...]
     scaled: tuple[tuple[str, str], ...]
     lateness: str
     automatic: tuple[Automatic, ...]
@@ -198,7 +201,7 @@ def _report(
     weights = {name: float(weight) for name, weight in course.components.items()}
     codes = Counter(course.marking.shown(student.mark.outcome) for student in book)
     shown_codes = dict(zip(sorted(codes), suppressed([codes[code] for code in sorted(codes)]), strict=True))
-    decisions = Counter(act.verb for act in acts)
+    decisions = Counter(str(act.verb) for act in acts) + Counter({"students with an extension": extended})
     return Report(
         code=course.code,
         title=course.title,
@@ -211,7 +214,7 @@ def _report(
         weights=tuple((name, weights[name], 100 * effective[name]) for name in weights) if effective else (),
         correlations=tuple(pairs),
         comparisons=tuple(compared),
-        decisions=tuple(sorted([*decisions.items(), *([("students with an extension", extended)] if extended else [])])),
+        decisions=tuple((what, times if what == Verb.SCALE else _told(times)) for what, times in sorted(decisions.items())),
         scaled=tuple((act.subject, act.detail["formula"]) for act in acts if act.verb == "scale"),
         lateness=rule_words(course.marking.late),
         automatic=automatic,
@@ -264,7 +267,7 @@ def _part(
     """What is compared with a boundary is compared exactly."""
     part = Part(
         name, title, kind, registered, len(marks), absent, open_, spread([float(mark) for mark in marks]),
-        late=None if 0 < late < LEAST else late, extended=None if 0 < extended < LEAST else extended,
+        late=_told(late), extended=_told(extended),
     )  # fmt: skip
     if len(marks) < LEAST:
         return part
@@ -274,9 +277,14 @@ def _part(
         part,
         bands=tuple(suppressed([bands[number] for number in range(len(boundaries) + 1)])),
         passed=proportion(sum(mark >= course.marking.pass_mark for mark in marks), len(marks)),
-        close=tuple(suppressed([near(marks, boundary) for boundary in boundaries])),
+        close=tuple(_told(near(marks, boundary)) for boundary in boundaries),
         ceiling=proportion(sum(mark >= CEILING for mark in marks), len(marks)),
+        bins=histogram(marks) if kind != "assignment" else (),
     )
+
+
+def _told(count: int) -> int | None:
+    return None if 0 < count < LEAST else count
 
 
 def _of(student: StudentRow, name: str) -> AssignmentMark:
@@ -346,8 +354,8 @@ def _pictures(
     found: dict[str, bytes] = {}
     known = {name: [mark for mark in own if mark is not None] for name, own in marks.items()}
     for part in parts:
-        if part.kind != "assignment" and part.spread:
-            found[f"distribution-{part.name}"] = figures.distribution(known[part.name], boundaries, part.title.capitalize())
+        if part.bins:
+            found[f"distribution-{part.name}"] = figures.distribution(part.bins, boundaries, part.title.capitalize())
     shown = {name: own for name, own in known.items() if len(own) >= LEAST}
     if shown:
         found["components"] = figures.boxes(shown, boundaries, "Module and components")

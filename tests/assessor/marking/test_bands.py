@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assessor.marking.bands import bands_of
+from assessor.marking.bands import LEAST, bands_of, histogram
 
 BOUNDARIES = tuple(map(Decimal, (40, 50, 60, 70)))
 
@@ -40,3 +41,19 @@ def test_nobody_is_lost_and_no_band_is_small(marks: list[Decimal], edges: set[in
     assert all(band.count >= 6 for band in bands)
     if bands:
         assert all(sum(band.holds(mark) for band in bands) == 1 for mark in marks)
+
+
+@given(st.lists(st.decimals(0, 100, places=2), max_size=60))
+def test_a_figures_bars_hold_everybody_and_never_a_few(marks: list[Decimal]) -> None:
+    bins = histogram(marks)
+    assert (bins == ()) is (len(marks) < LEAST)
+    assert all(one.high == other.low for one, other in pairwise(bins)) and all(each.count >= LEAST for each in bins)
+    if bins:
+        assert sum(each.count for each in bins) == len(marks)
+        assert bins[0].low <= min(marks) < bins[0].low + 5 or min(marks) == 100
+        assert max(marks) < bins[-1].high or bins[-1].high == 100
+
+
+def test_a_figures_bars_begin_and_end_where_marks_do() -> None:
+    marks = [Decimal(mark) for mark in (*[43], *[61, 62, 63, 64, 65, 66], *[71] * 6, *[74] * 6, *[89])]
+    assert [(int(each.low), int(each.high), each.count) for each in histogram(marks)] == [(40, 70, 7), (70, 90, 13)]

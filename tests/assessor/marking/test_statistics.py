@@ -89,8 +89,16 @@ def test_no_count_below_six_can_be_worked_out_from_the_sum(counts: list[int]) ->
     shown = suppressed(counts)
     assert all(value is None or value == count for value, count in zip(shown, counts, strict=True))
     assert not any(value is not None and 0 < value < LEAST for value in shown)
-    if shown.count(None) == 1:
-        assert sum(counts) - sum(value or 0 for value in shown) == sum(counts), "all others are 0: the sum itself says it"
+    hidden = [count for count, value in zip(counts, shown, strict=True) if value is None]
+    if hidden and any(shown):
+        assert len(hidden) > 1 and sum(hidden) >= LEAST, "unless all others are 0, when the sum itself says it"
+
+
+def test_two_small_counts_are_not_given_away_by_their_sum() -> None:
+    assert suppressed([1, 0, 0, 1, 22]) == [None, 0, 0, None, None]
+    assert suppressed([3, 0, 7, 4, 22]) == [None, 0, 7, None, 22]
+    assert suppressed([5, 9, 22]) == [None, None, 22]
+    assert suppressed([0, 9, 22]) == [0, 9, 22]
 
 
 def test_team_mates_count_once() -> None:

@@ -128,12 +128,15 @@ def test_earlier_years_are_compared(report: Report) -> None:
 
 def test_no_count_that_tells_of_few_students_is_shown_anywhere(report: Report) -> None:
     counts = [*(count for part in report.parts for count in (*part.bands, *part.close)), *(count for _, count in report.codes)]
+    counts += [count for what, count in report.decisions if what != "scale"]
+    counts += [each.count for part in report.parts for each in part.bins]
     assert None in counts
     assert not any(count is not None and 0 < count < 6 for count in counts)
     page = report.files[0].read_text("utf-8")
     rows = re.search(r"Bands and boundaries.*?</section>", page, re.DOTALL)
     assert rows is not None
     assert not re.search(r'<td class="number">[1-5]</td>', rows.group())
+    assert "&lt;6" not in page and '<span class="absent">*</span>' in rows.group(), "a larger count may be hidden too"
 
 
 def test_page_pdf_and_figures_are_whole_and_name_nobody(report: Report) -> None:
