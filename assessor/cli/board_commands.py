@@ -80,6 +80,8 @@ def report(ctx: click.Context, previous: Path | None, as_json: bool) -> None:
         for part in done.parts
     ]  # fmt: skip
     print_table("marks", ["part", "marked", "NS", "open", "mean", "SD", "median", "pass"], rows)
+    if done.fonts:
+        click.echo(done.fonts, err=True)
     for path in done.files[:2]:
         click.echo(path)
     click.echo(f"{len(done.files) - 2} figures in {done.files[0].parent / 'board'}")

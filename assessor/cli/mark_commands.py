@@ -120,6 +120,8 @@ def marksheet(
         print_table("changes since the sheet was frozen", ["student", "what", "then", "now", "who, when, why"], rows)
     if written.note:
         click.echo(f"not compared with the frozen sheet: {written.note}", err=True)
+    if written.fonts:
+        click.echo(written.fonts, err=True)
     for path in written.paths:
         click.echo(path)
     click.echo(f"{written.students} students: " + ", ".join(f"{count} {code}" for code, count in written.codes.items()))

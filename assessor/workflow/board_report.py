@@ -90,7 +90,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Report:
-    """All that the page shows; `pictures` are SVG by name."""
+    """All that the page shows; `pictures` are SVG by name. `fonts`: which letters could not be printed."""
 
     code: str
     title: str
@@ -111,6 +111,7 @@ class Report:
     small: int = LEAST
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+    fonts: str = ""
 
 
 def board_report(
@@ -134,13 +135,13 @@ def board_report(
     paths = [folder / "board.html", folder / "board.pdf"]
     page = render("board_report.html", report=report, image=data_url)
     write_text(paths[0], page)
-    write_pdf(page, paths[1], footer=f"{course.code}, board report, made {report.made}; confidential", landscape=True)
+    fonts = write_pdf(page, paths[1], footer=f"{course.code}, board report, made {report.made}; confidential", landscape=True)
     for name, svg in report.pictures.items():
         path = folder / "board" / f"{name}.svg"
         with replacing(path) as temporary:
             temporary.write_bytes(svg)
         paths.append(path)
-    return replace(report, files=tuple(paths))
+    return replace(report, files=tuple(paths), fonts=fonts)
 
 
 def read_earlier(course: Course, path: Path) -> tuple[Earlier, ...]:

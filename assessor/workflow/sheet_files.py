@@ -20,6 +20,7 @@ class Written:
 
     Attributes:
         note: why nothing could be compared with it, '' where all could.
+        fonts: which letters could not be printed, '' where all could.
     """
 
     paths: tuple[Path, ...]
@@ -30,6 +31,7 @@ class Written:
     codes: dict[str, int]
     changes: tuple[Change, ...] = ()
     note: str = ""
+    fonts: str = ""
 
 
 def write_sheet(sheet: Sheet, rows: Sequence[Row], stem: Path, printable: bool) -> Written:
@@ -42,11 +44,12 @@ def write_sheet(sheet: Sheet, rows: Sequence[Row], stem: Path, printable: bool) 
     write_xlsx(sheet, rows, len(rows), paths[0])
     write_csv(sheet, rows, paths[1])
     write_html(sheet, rows, paths[2])
+    fonts = ""
     if printable:
         paths.append(stem.with_suffix(".pdf"))
-        write_pdf(
+        fonts = write_pdf(
             paths[2].read_text("utf-8"), paths[3], footer=f"{sheet.code}, {sheet.state}, made {sheet.made}", landscape=True
         )
     outcomes = Counter(row.outcome for row in rows)
     codes = dict(sorted(Counter(row.code for row in rows).items()))
-    return Written(tuple(paths), len(rows), outcomes[PASS], outcomes[FAIL], outcomes[PENDING], codes, sheet.changes)
+    return Written(tuple(paths), len(rows), outcomes[PASS], outcomes[FAIL], outcomes[PENDING], codes, sheet.changes, fonts=fonts)
