@@ -150,7 +150,7 @@ def power(ctx: click.Context, names: tuple[str, ...], everything: bool, seeds: i
     if as_json:
         print_json({proof.power.assignment: proof.power.summary() for proof in proofs})
     else:
-        columns = ["assignment", "tests", "mutants", "killed", "right runs", "failed", "s"]
+        columns = ["assignment", "tests", "mutants", "killed", "correct", "false fails", "s"]
         rows = [[proof.power.assignment, *proof.power.summary().values()] for proof in proofs]
         print_table("power", columns, rows)
         for proof in proofs:
