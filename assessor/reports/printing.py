@@ -60,7 +60,7 @@ def _missing_letters() -> Iterator[dict[str, None]]:
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if record.msg.startswith(".notdef") and isinstance(record.args, tuple):
+            if str(record.msg).startswith(".notdef") and isinstance(record.args, tuple):
                 found[str(record.args[0])] = None
 
     log, listener = logging.getLogger("weasyprint"), Listener(logging.WARNING)
