@@ -9,8 +9,8 @@ import pytest
 
 from assessor.reports.printing import write_pdf
 
-NO_LETTER = "\ue123"
-"""Of the private use area: no font means anything by it."""
+NO_LETTER = "\U0010f123"
+"""Of the last private use plane: no icon font reaches it."""
 
 
 def test_a_page_has_its_words_and_its_footer(tmp_path: Path) -> None:
