@@ -38,13 +38,12 @@ from assessor.grading.results import Bundle, Grading
 from assessor.workflow.bundles import grader_sha256, make_bundle
 from assessor.workflow.evidence import keep_evidence
 from assessor.workflow.keys import course_secret
-from assessor.workflow.recording import record
+from assessor.workflow.recording import AUTOGRADE, record
 from gpu_runner.cluster import ClusterExecutor
 from gpu_runner.executor import make_executor
 
 log = logging.getLogger(__name__)
 MAX_TRIES = 3
-AUTHOR = "autograde"
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def autograde(
     cluster: str | None = None,
     progress: Progress | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-    author: str = AUTHOR,
+    author: str = AUTOGRADE,
 ) -> AutogradeReport:
     """Grades what counts and is not graded yet.
 
@@ -257,7 +256,7 @@ class _Run:
             self._to_review(ticket, wrong)
             return
         record(
-            self._database, ticket.job_id, grading, author=AUTHOR, now=self._clock(), hidden_item=AUTOMATIC,
+            self._database, ticket.job_id, grading, author=AUTOGRADE, now=self._clock(), hidden_item=AUTOMATIC,
             out_of=assignment.hidden_marks, started_at=answer.started_at, finished_at=answer.finished_at,
         )  # fmt: skip
         review = grading.needs_review

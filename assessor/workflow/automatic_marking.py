@@ -15,9 +15,9 @@ from assessor.database.acts import Act, Verb, acts_in_force
 from assessor.database.tables import RECORDED, Event, GradingRecord, Job, Mark, Submission, TestRecord
 from assessor.grading.results import Verdict
 from assessor.marking.agreement import ErrorRate
-from assessor.workflow.feedback import AUTOGRADE
 from assessor.workflow.moderate import errors_of_tests
 from assessor.workflow.power import proven
+from assessor.workflow.recording import AUTOGRADE
 
 SETTLED = ("review accept", "review override")
 

@@ -41,10 +41,8 @@ from assessor.reports.text import local_time, plain
 from assessor.workflow.evidence import evidence_folder
 from assessor.workflow.module_page import spreads, student_page
 from assessor.workflow.quiz_review import reviews
+from assessor.workflow.recording import AUTOGRADE
 from gpu_runner.execution import Outcome
-
-AUTOGRADE = "autograde"
-"""The author of marks that hidden tests gave; any other author of an automatic mark is a person."""
 
 STATUS_LINES = {
     Status.MARKED: "",

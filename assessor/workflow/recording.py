@@ -13,6 +13,9 @@ from assessor.database.queue import clean
 from assessor.database.tables import RECORDED, REVIEW, GradingRecord, Job, Mark, Submission, TestRecord
 from assessor.grading.results import Grading, TestResult, Verdict
 
+AUTOGRADE = "autograde"
+"""The author of marks that hidden tests gave; any other author of an automatic mark is a person."""
+
 
 def record(
     database: Database,

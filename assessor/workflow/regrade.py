@@ -22,11 +22,11 @@ from assessor.database.audit import add_event
 from assessor.database.locking import writer_lock
 from assessor.database.queries import in_force
 from assessor.database.tables import QUEUED, GradingRecord, Job, Submission
-from assessor.workflow.autograde import AUTHOR, Answer, work, wrong_total
+from assessor.workflow.autograde import Answer, work, wrong_total
 from assessor.workflow.bundles import grader_sha256, make_bundle
 from assessor.workflow.evidence import keep_evidence
 from assessor.workflow.keys import course_secret
-from assessor.workflow.recording import record
+from assessor.workflow.recording import AUTOGRADE, record
 from gpu_runner.executor import make_executor
 
 
@@ -95,7 +95,7 @@ class Regrade:
         found = []
         for (student, name), attempt in force.counting.items():
             mark = force.marks.get((student, name, AUTOMATIC))
-            if mark is None or mark.author != AUTHOR:  # none yet, or a person has decided
+            if mark is None or mark.author != AUTOGRADE:  # none yet, or a person has decided
                 continue
             query = select(GradingRecord, Job).join(Job, GradingRecord.job_id == Job.id)
             rows = session.execute(query.where(GradingRecord.submission_id == attempt.id).order_by(GradingRecord.id)).all()
@@ -138,7 +138,7 @@ class Regrade:
                 name, notebook = self._assignment.name, self._assignment.notebooks[0]
                 keep_evidence(self._course.root, old.student, name, old.attempt, notebook, answer.grading)
                 record(
-                    self._database, number, answer.grading, author=AUTHOR, now=now, hidden_item=AUTOMATIC,
+                    self._database, number, answer.grading, author=AUTOGRADE, now=now, hidden_item=AUTOMATIC,
                     out_of=self._assignment.hidden_marks, started_at=answer.started_at, finished_at=answer.finished_at,
                 )  # fmt: skip
                 written += not answer.grading.needs_review

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -45,6 +45,18 @@ class Carried:
 
     questions: tuple[Question, ...]
     notes: tuple[Note, ...]
+
+
+def carried(found: Iterable[Question | None], notes: list[Note], file: Path, nothing: str, expected: str) -> Carried:
+    """All that a reader found; None where it left a question out, with a note.
+
+    Raises:
+        CourseInvalid: there is neither a question nor a note.
+    """
+    questions = tuple(question for question in found if question is not None)
+    if not questions and not notes:
+        raise refuse(file, "(file)", nothing, expected)
+    return Carried(questions, tuple(notes))
 
 
 @dataclass(frozen=True)

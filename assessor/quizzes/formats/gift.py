@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from assessor.quizzes.formats.carried import Carried, Names, Note, Written, number, percent, refuse, without_parameters
+from assessor.quizzes.formats.carried import Carried, Names, Note, Written, carried, number, percent, refuse, without_parameters
 from assessor.quizzes.formats.markup import to_markdown
 from assessor.quizzes.questions import Answer, Kind, Pair, Question, Tolerance
 
@@ -126,19 +126,14 @@ def read(data: bytes, file: Path) -> Carried:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
         raise refuse(file, f"byte {fault.start}", f"0x{data[fault.start]:02x}", "UTF-8 text") from None
-    questions: list[Question] = []
-    notes: list[Note] = []
-    names, topic = Names(), file.stem
+    notes, names, topic = list[Note](), Names(), file.stem
+    found = []
     for line, block in _blocks(text):
         if block.startswith("$CATEGORY:"):
             topic = block.removeprefix("$CATEGORY:").strip().rsplit("/", 1)[-1] or topic
             continue
-        question = _question(block, f"line {line}", topic, names, notes)
-        if question is not None:
-            questions.append(question)
-    if not questions and not notes:
-        raise refuse(file, "(file)", "no question", "GIFT: '::name:: text {=right ~wrong}'")
-    return Carried(tuple(questions), tuple(notes))
+        found.append(_question(block, f"line {line}", topic, names, notes))
+    return carried(found, notes, file, "no question", "GIFT: '::name:: text {=right ~wrong}'")
 
 
 def _blocks(text: str) -> Iterator[tuple[int, str]]:

@@ -16,6 +16,7 @@ from assessor.quizzes.formats.carried import (
     Names,
     Note,
     Written,
+    carried,
     local,
     number,
     parse_xml,
@@ -148,9 +149,8 @@ def read(data: bytes, file: Path) -> Carried:
     root = parse_xml(data, file)
     if local(root) != "quiz":
         raise refuse(file, "(file)", f"<{local(root)}>", "<quiz>, as Moodle exports questions")
-    questions: list[Question] = []
-    notes: list[Note] = []
-    names, topic = Names(), file.stem
+    notes, names, topic = list[Note](), Names(), file.stem
+    found = []
     for own in root:
         kind = own.get("type", "")
         if kind == "category":
@@ -160,12 +160,8 @@ def read(data: bytes, file: Path) -> Carried:
         if local(own) != "question":
             continue
         name = names.of(_inner(own.find("name")) or kind)
-        question = _read(own, kind, name, topic, notes)
-        if question is not None:
-            questions.append(question)
-    if not questions and not notes:
-        raise refuse(file, "(file)", "no question", "at least one <question>")
-    return Carried(tuple(questions), tuple(notes))
+        found.append(_read(own, kind, name, topic, notes))
+    return carried(found, notes, file, "no question", "at least one <question>")
 
 
 def _read(own: Element, kind: str, name: str, topic: str, notes: list[Note]) -> Question | None:

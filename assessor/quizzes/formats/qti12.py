@@ -14,13 +14,13 @@ from assessor.quizzes.formats.carried import (
     Carried,
     Names,
     Note,
+    carried,
     documents,
     find_all,
     first,
     local,
     members,
     number,
-    refuse,
 )
 from assessor.quizzes.formats.markup import to_markdown
 from assessor.quizzes.questions import Answer, Kind, Pair, Question, Tolerance
@@ -42,22 +42,15 @@ def read(data: bytes, file: Path) -> Carried:
     Raises:
         CourseInvalid: it is neither.
     """
-    questions: list[Question] = []
-    notes: list[Note] = []
-    names = Names()
+    notes, names = list[Note](), Names()
+    found = []
     for _, root in documents(data, file):
-        if local(root) != "questestinterop":
-            continue
-        assessment = first(root, "assessment")
-        title = (root if assessment is None else assessment).get("title") or file.stem
-        for item in find_all(root, "item"):
-            own = names.of(item.get("title") or item.get("ident") or "question")
-            question = _read(item, own, title, notes)
-            if question is not None:
-                questions.append(question)
-    if not questions and not notes:
-        raise refuse(file, "(file)", "no item", "QTI 1.2: <questestinterop> with at least one <item>")
-    return Carried(tuple(questions), tuple(notes))
+        if local(root) == "questestinterop":
+            assessment = first(root, "assessment")
+            title = (root if assessment is None else assessment).get("title") or file.stem
+            items = find_all(root, "item")
+            found += [_read(each, names.of(each.get("title") or each.get("ident") or "question"), title, notes) for each in items]
+    return carried(found, notes, file, "no item", "QTI 1.2: <questestinterop> with at least one <item>")
 
 
 def _read(item: Element, name: str, topic: str, notes: list[Note]) -> Question | None:

@@ -193,6 +193,46 @@ def test_qti_2_1_with_a_mapping() -> None:
     [water], _ = read("qti", QTI21)
     assert (water.kind, water.text) == (Kind.MULTIPLE, "What is in *water*?\n\nChoose.")
     assert [(a.text, a.fixed) for a in water.answers] == [("Hydrogen", False), ("Oxygen", True), ("Chlorine", False)]
+    assert (water.marks, [a.fraction for a in water.answers]) == (2, [HALF, HALF, -HALF]), "one atom is half of it"
+
+
+def numerical(*branches: tuple[str, str, str]) -> str:
+    """An item that compares with numbers: (attributes of equal, number, score)."""
+    tests = "".join(
+        f'<{name}><equal {how}><variable identifier="RESPONSE"/><baseValue baseType="float">{value}</baseValue></equal>'
+        f'<setOutcomeValue identifier="FEEDBACK"><baseValue baseType="identifier">f</baseValue></setOutcomeValue>'
+        f'<setOutcomeValue identifier="SCORE"><baseValue baseType="float">{score}</baseValue></setOutcomeValue></{name}>'
+        for name, (how, value, score) in zip(["responseIf", *["responseElseIf"] * len(branches)], branches, strict=False)
+    )
+    return (
+        '<assessmentItem xmlns="http://www.imsglobal.org/xsd/imsqti_v2p1" identifier="n" title="n">'
+        '<responseDeclaration identifier="RESPONSE" cardinality="single" baseType="float"/>'
+        '<itemBody><p>How many?</p><textEntryInteraction responseIdentifier="RESPONSE"/></itemBody>'
+        f"<responseProcessing><responseCondition>{tests}</responseCondition></responseProcessing></assessmentItem>"
+    )
+
+
+def test_a_number_that_earns_nothing_is_not_the_right_one() -> None:
+    wide = 'toleranceMode="absolute" tolerance="0.5 0.5"'
+    [question], notes = read("qti", numerical((wide, "4", "3"), (wide, "5", "0")))
+    assert [(a.text, a.fraction) for a in question.answers] == [("4", 1), ("5", 0)]
+    assert (question.marks, question.tolerance.absolute, notes) == (3, HALF, [])
+
+
+@pytest.mark.parametrize(
+    ("how", "what", "wide"),
+    [
+        ('toleranceMode="absolute" tolerance=" "', None, 0),
+        ('toleranceMode="absolute" tolerance="wide"', "tolerance 'wide'", 0),
+        ('toleranceMode="absolute" tolerance="-1"', "tolerance '-1'", 0),
+        ('toleranceMode="absolute" tolerance="1 2"', "a range that is wider on one side", 2),
+        ('tolerance="2"', "tolerance '2'", 0),
+    ],
+)
+def test_a_tolerance_that_cannot_be_kept_is_noted(how: str, what: str | None, wide: int) -> None:
+    [question], notes = read("qti", numerical((how, "4", "1")))
+    assert question.tolerance.absolute == wide
+    assert [each for _, each in notes] == ([what] if what else [])
 
 
 # Round trips
