@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -113,6 +113,16 @@ def number(text: str | None) -> Decimal | None:
     except InvalidOperation:
         return None
     return value if value.is_finite() else None
+
+
+def positive(text: str | None, what: str, note: Callable[[str, str], None]) -> Decimal:
+    """A number above 0; 1 where none is said, and, with a note, where it is no such number."""
+    value = number(text)
+    if value is not None and value > 0:
+        return value
+    if text and text.strip():
+        note(f"{what} of {text.strip()}", "taken as 1")
+    return Decimal(1)
 
 
 def refuse(file: Path, place: str, found: str, expected: str) -> CourseInvalid:

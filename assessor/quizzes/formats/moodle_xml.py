@@ -21,6 +21,7 @@ from assessor.quizzes.formats.carried import (
     number,
     parse_xml,
     percent,
+    positive,
     refuse,
     without_parameters,
     xml_text,
@@ -179,10 +180,7 @@ def _read(own: Element, kind: str, name: str, topic: str, notes: list[Note]) -> 
             note(f"<{local(child)}>")
     if own.find(".//file") is not None:
         note("files within the question")
-    marks = number(_value(own, "defaultgrade")) or Decimal(1)
-    if marks <= 0:
-        note(f"a mark of {marks}", "taken as 1")
-        marks = Decimal(1)
+    marks = positive(_value(own, "defaultgrade"), "a mark", note)
     tags = [_inner(tag).lower() for tag in own.findall("tags/tag")]
     fields: dict[str, Any] = {
         "id": name, "text": shown(own.find("questiontext")), "topic": topic, "marks": marks,
@@ -233,6 +231,7 @@ def _read_numerical(
             continue
         found.append((Answer(f"{value:f}", fraction / 100, text(part.find("feedback"))), abs(wide)))
     if not found:
+        tell("no right number", "the question was left out")
         return None
     widest = max(wide for _, wide in found)
     if any(wide != widest for _, wide in found):

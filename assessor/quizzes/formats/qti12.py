@@ -21,6 +21,7 @@ from assessor.quizzes.formats.carried import (
     local,
     members,
     number,
+    positive,
 )
 from assessor.quizzes.formats.markup import to_markdown
 from assessor.quizzes.questions import Answer, Kind, Pair, Question, Tolerance
@@ -58,7 +59,7 @@ def _read(item: Element, name: str, topic: str, notes: list[Note]) -> Question |
         notes.append(Note(name, what, done))
 
     facts = {_of(field, "fieldlabel"): _of(field, "fieldentry") for field in find_all(item, "qtimetadatafield")}
-    marks = number(facts.get("points_possible")) or Decimal(1)
+    marks = positive(facts.get("points_possible"), "a mark", note)
     said = {each.get("ident", ""): _mattext(each, note) for each in find_all(item, "itemfeedback")}
     presentation = first(item, "presentation")
     if presentation is None:
@@ -70,7 +71,7 @@ def _read(item: Element, name: str, topic: str, notes: list[Note]) -> Question |
     text = "" if material is None else _mattext(material, note)
     fields: dict[str, Any] = {
         "id": name, "text": text, "topic": " ".join(topic.split()),
-        "marks": marks if marks > 0 else Decimal(1), "feedback": said.get("general_fb", ""),
+        "marks": marks, "feedback": said.get("general_fb", ""),
     }  # fmt: skip
     kind = facts.get("question_type", "")
     choices = [each for each in find_all(presentation, "response_lid") if find_all(each, "response_label")]

@@ -133,6 +133,17 @@ def test_moodle_xml_of_every_kind() -> None:
     assert {("loss", "a picture"), ("loss", "<hint>"), ("s", "the wildcard *"), ("c", "type 'cloze'")} <= set(notes)
 
 
+def test_nothing_of_moodle_xml_is_changed_or_left_out_in_silence() -> None:
+    questions, notes = read(
+        "moodle",
+        """<quiz><question type="shortanswer"><name><text>zero</text></name><questiontext><text>Q</text></questiontext>
+        <defaultgrade>0</defaultgrade><answer fraction="100"><text>a</text></answer></question>
+        <question type="numerical"><name><text>none</text></name><questiontext><text>Q</text></questiontext></question></quiz>""",
+    )
+    assert [(question.id, question.marks) for question in questions] == [("zero", 1)]
+    assert set(notes) == {("zero", "a mark of 0"), ("none", "no right number")}
+
+
 QTI12 = """<?xml version="1.0"?>
 <questestinterop xmlns="http://www.imsglobal.org/xsd/ims_qtiasiv1p2"><assessment ident="a" title="Week 6"><section ident="root_section">
 <item ident="i1" title="Loss"><itemmetadata><qtimetadata>
