@@ -6,7 +6,8 @@ with other seeds of ours until one run reaches it, at most `retrains` times, and
 
     n >= ln(1 - confidence) / ln(1 - alpha ** (1 / retrains))
 
-right answers are failed with probability alpha at most, with that confidence. Which seed is graded is never the student's
+right answers are failed with probability alpha at most, with that confidence, if one run says nothing of the next: each
+draws its data anew. Which seed is graded is never the student's
 choice. And even then a trained metric fails nobody alone: where no test that it depends on failed too, a person looks.
 
 Source:

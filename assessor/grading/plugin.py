@@ -208,7 +208,10 @@ class _Plugin:
 
     @pytest.fixture
     def calibrated(self, request: pytest.FixtureRequest) -> Callable[..., None]:
-        """`calibrated(name, run, higher=True)` asserts that `run(seed)` reaches what right answers reach."""
+        """`calibrated(name, run, higher=True)` asserts that `run(seed)` reaches what right answers reach.
+
+        `run` draws all that is random from its seed, the data too: on data that are hard to learn every retrain falls short.
+        """
         name = request.node.name
 
         def seeds(attempt: int) -> int:

@@ -386,12 +386,12 @@ def test_width_experiment_measures(student, rng):
 @pytest.mark.marks("0.1")
 @pytest.mark.depends("test_mlp_computes", "test_train_takes_the_steps")
 @pytest.mark.hint("Spirals are no matter for a linear model. Do the tests of the parts pass?")
-def test_trained_on_spirals(student, reference, rng, calibrated):
+def test_trained_on_spirals(student, reference, calibrated):
     """`MLP` and `train` together should learn three spirals that they have not seen before."""
-    points, arms = reference.spirals(2 * SPIRAL_POINTS, 3, rng)
-    loader = loader_of(student, points[:SPIRAL_POINTS], arms[:SPIRAL_POINTS], 50, shuffle=True)
 
     def run(seed):
+        points, arms = reference.spirals(2 * SPIRAL_POINTS, 3, torch.Generator().manual_seed(seed))
+        loader = loader_of(student, points[:SPIRAL_POINTS], arms[:SPIRAL_POINTS], 50, shuffle=True)
         library(student, "torch.manual_seed")(seed)
         net = student.MLP([2, 48, 48, 3])
         student.train(net, loader, 30, 0.1)
